@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Quantisation, pruning and clipping of model packages.

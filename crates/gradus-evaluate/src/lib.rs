@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Metrics, bootstrap intervals, prediction from a package and reports.

@@ -1,0 +1,1 @@
+//! Numeric loops over slices and the thread pool that runs them.

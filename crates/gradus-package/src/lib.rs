@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! The model package and run directory formats.

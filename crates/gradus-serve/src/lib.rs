@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! The prediction server: HTTP faces, model store and metrics.

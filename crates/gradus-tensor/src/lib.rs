@@ -1,0 +1,1 @@
+//! Tensors, the buffer pool and automatic differentiation.

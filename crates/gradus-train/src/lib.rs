@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Optimisers, schedules, the training loop and its checkpoints.

@@ -1,0 +1,1 @@
+//! The gradus library facade and command.
