@@ -1,0 +1,112 @@
+//! Matrix products of f32 and f64: `out = epilogue(a · b)`, or `epilogue(out + a · b)`.
+//!
+//! Operands are strided views ([`MatRef`]), so a transposition costs nothing before the call. Sums are accumulated in
+//! the operands' own type. NaN and infinities propagate: zero times NaN is NaN.
+//!
+//! The bits of a result do not depend on the number of threads.
+
+mod library;
+pub mod naive;
+mod packed;
+
+use std::ops::{Add, Mul};
+
+pub use packed::{PackedF32, gemm_packed_f32};
+
+pub use crate::matrix::{Epilogue, MatRef};
+
+/// The element types that products are made of.
+pub trait Real:
+    Copy + Default + PartialOrd + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static
+{
+    /// The number one.
+    const ONE: Self;
+}
+
+impl Real for f32 {
+    const ONE: Self = 1.0;
+}
+
+impl Real for f64 {
+    const ONE: Self = 1.0;
+}
+
+/// A product whose operands have been checked against each other and against their data.
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a, T> {
+    pub(crate) a: MatRef<'a, T>,
+    pub(crate) b: MatRef<'a, T>,
+    pub(crate) accumulate: bool,
+    pub(crate) epilogue: Epilogue<'a, T>,
+}
+
+impl<'a, T> Product<'a, T> {
+    /// `a` `[m, k]` times `b` `[k, n]`; `accumulate` adds to what the output holds before the epilogue.
+    ///
+    /// # Panics
+    /// If the inner dimensions differ, a view reaches out of its data, or the bias has not one value a column.
+    pub fn new(a: MatRef<'a, T>, b: MatRef<'a, T>, accumulate: bool, epilogue: Epilogue<'a, T>) -> Self {
+        assert_eq!(a.cols, b.rows, "gemm: columns of a and rows of b differ");
+        assert!(a.fits() && b.fits(), "gemm: an operand reaches out of its data");
+        assert!(
+            epilogue.bias.is_none_or(|bias| bias.len() == b.cols),
+            "gemm: bias must have a value a column"
+        );
+        Product {
+            a,
+            b,
+            accumulate,
+            epilogue,
+        }
+    }
+
+    /// Rows of `a`, columns of `b`, and the dimension summed over.
+    pub fn dims(&self) -> (usize, usize, usize) {
+        (self.a.rows, self.b.cols, self.a.cols)
+    }
+}
+
+/// `out[m, n] = epilogue(a[m, k] · b[k, n])` in f32; with `accumulate`, `epilogue(out + a · b)`.
+///
+/// `out` is dense and row-major. Any strides, any size, zero included (an empty sum is zero).
+///
+/// # Panics
+/// If the sizes do not fit together, as [`Product::new`], or `out` is not `m * n` long.
+///
+/// ```
+/// use gradus_kernels::gemm::{Epilogue, MatRef, gemm_f32};
+/// let mut out = [0.0; 2];
+/// let (x, w) = ([1.0, 2.0], [3.0, 4.0, -5.0, 0.0]);
+/// // A linear layer: the weight is stored [out_features, in_features] and used transposed.
+/// let epilogue = Epilogue { bias: Some(&[0.5, 0.5]), relu: true };
+/// gemm_f32(&mut out, MatRef::row_major(&x, 1, 2), MatRef::row_major(&w, 2, 2).t(), false, epilogue);
+/// assert_eq!(out, [11.5, 0.0]);
+/// ```
+pub fn gemm_f32(out: &mut [f32], a: MatRef<f32>, b: MatRef<f32>, accumulate: bool, epilogue: Epilogue<f32>) {
+    checked(out, &Product::new(a, b, accumulate, epilogue), library::gemm);
+}
+
+/// As [`gemm_f32`], in f64.
+///
+/// # Panics
+/// As [`gemm_f32`].
+pub fn gemm_f64(out: &mut [f64], a: MatRef<f64>, b: MatRef<f64>, accumulate: bool, epilogue: Epilogue<f64>) {
+    checked(out, &Product::new(a, b, accumulate, epilogue), library::gemm);
+}
+
+/// Runs `kernel` unless one of the dimensions is zero.
+fn checked<T: Real>(out: &mut [T], product: &Product<T>, kernel: impl Fn(&mut [T], &Product<T>)) {
+    let (m, n, k) = product.dims();
+    assert_eq!(
+        Some(out.len()),
+        m.checked_mul(n),
+        "gemm: out must hold {m} x {n} elements"
+    );
+    if out.is_empty() {
+        return;
+    }
+    if k == 0 {
+        return naive::gemm(out, product);
+    }
+    kernel(out, product);
+}
