@@ -80,11 +80,11 @@ class Recorder:
 
     def randn(self, *shape, scale=1.0):
         """Standard normal values times `scale`, as float32."""
-        return torch.randn(*shape, generator=self.generator) * scale
+        return torch.randn(shape, generator=self.generator) * scale
 
     def rand(self, *shape, low=0.0, high=1.0):
         """Uniform values in [low, high), as float32."""
-        return torch.rand(*shape, generator=self.generator) * (high - low) + low
+        return torch.rand(shape, generator=self.generator) * (high - low) + low
 
     def randint(self, high, shape):
         """Uniform integers in [0, high), as int64."""
@@ -93,14 +93,14 @@ class Recorder:
     def add(self, op, inputs, compute, attrs=None, *, constants=(), outputs=("out",)):
         """Record one case of `op`.
 
-        `inputs` maps names to tensors and is handed to `compute`, floats widened to float64. `compute` returns one
+        `inputs` maps names to tensors; `compute` gets them in that order, floats widened to float64. `compute` returns one
         tensor or a tuple of them, named by `outputs`. Float inputs get a gradient unless they are in `constants`;
         outputs that do not depend on them (comparisons, running statistics) get no upstream gradient.
         """
         name = f"{op}.{self.counts.get(op, 0)}"
         self.counts[op] = self.counts.get(op, 0) + 1
         wide = {key: self._widen(value, key not in constants) for key, value in inputs.items()}
-        results = compute(**wide)
+        results = compute(*wide.values())
         results = results if isinstance(results, tuple) else (results,)
         case = {"name": name, "op": op, "attrs": attrs or {}}
         case["inputs"] = [self._store(name, key, value) for key, value in inputs.items()]
