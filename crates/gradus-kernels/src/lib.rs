@@ -4,7 +4,21 @@
 //! loops. Instruction sets are chosen at run time ([`isa`]), and no result depends on the number of threads ([`pool`]).
 
 pub mod aligned;
+pub mod binary;
+pub mod cross_entropy;
 pub mod gemm;
 pub mod isa;
+pub mod math;
 pub mod matrix;
+pub mod optim;
+mod partition;
 pub mod pool;
+pub mod real;
+pub mod reduce;
+pub mod rows;
+pub mod softmax;
+pub mod strided;
+#[cfg(test)]
+mod testing;
+pub mod unary;
+mod vectorize;
