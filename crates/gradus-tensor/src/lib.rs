@@ -1,1 +1,35 @@
 //! Tensors, the buffer pool and automatic differentiation.
+//!
+//! A [`Tensor`] is an immutable strided view over shared memory; operations are methods that return
+//! `Result<Tensor>`. Operations on tracked tensors record how to differentiate themselves; [`Tensor::backward`]
+//! leaves gradients in [`Parameter`]s. Freed memory waits in a pool, so a steady training step allocates none.
+//!
+//! What is here: shapes, element types, storage, gradients, and the ops. What is not: the loops over numbers
+//! (`gradus-kernels`), layers and losses (`gradus-nn`).
+#![deny(unsafe_code)]
+
+mod autograd;
+mod device;
+mod dispatch;
+mod dtype;
+mod error;
+mod layout;
+mod mapped;
+mod ops;
+mod parameter;
+mod pool;
+pub mod rng;
+mod storage;
+mod tensor;
+
+pub use autograd::{NoGradGuard, grad_enabled, no_grad};
+pub use device::Device;
+pub use dtype::{DType, Element};
+pub use error::{Error, Result};
+pub use half::{bf16, f16};
+pub use mapped::MappedFile;
+pub use ops::{Activation, CrossEntropyOptions, PackedLinear, Reduction};
+pub use parameter::Parameter;
+pub use pool::{PoolStats, pool_stats, pool_trim};
+pub use rng::Rng;
+pub use tensor::Tensor;

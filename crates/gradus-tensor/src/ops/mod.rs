@@ -1,0 +1,21 @@
+//! The operations on tensors: one op, or one family of a single shape, per file.
+//!
+//! Each file holds the forward (a method of [`Tensor`](crate::Tensor)) and, directly below it, the gradient it
+//! records. Adding an op is four edits: its kernel in `gradus-kernels`, its file here, its line in this list, and
+//! its row in the gradient-check list of `tests/gradients.rs`, which fails when a file here has none.
+//!
+//! Conventions: ops take any strides; the result is contiguous unless the op is a view. Half types compute through
+//! `f32` and round once. Shapes broadcast by NumPy's rules where an op says so.
+
+mod binary;
+mod cast;
+mod contiguous;
+mod cross_entropy;
+mod linear;
+mod matmul;
+mod reduce;
+mod unary;
+mod views;
+
+pub use cross_entropy::{CrossEntropyOptions, Reduction};
+pub use linear::{Activation, PackedLinear};
