@@ -1,0 +1,59 @@
+//! `--set train.learning_rate=0.05`: values typed on the command line over those in the file.
+
+use crate::{Error, Result};
+use toml::{Table, Value};
+
+/// Writes each override into `document`, making tables on the way as needed.
+pub(super) fn apply(document: &mut Table, overrides: &[String]) -> Result<()> {
+    overrides.iter().try_for_each(|text| apply_one(document, text))
+}
+
+fn apply_one(document: &mut Table, text: &str) -> Result<()> {
+    let malformed = || Error::InvalidOverride { text: text.to_owned() };
+    let (path, value) = text.split_once('=').ok_or_else(malformed)?;
+    let mut keys = path.split('.').map(str::trim);
+    let last = keys.next_back().filter(|key| !key.is_empty()).ok_or_else(malformed)?;
+    let mut table = document;
+    for key in keys {
+        let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        table = entry.as_table_mut().ok_or_else(malformed)?;
+    }
+    table.insert(last.to_owned(), parse_value(value.trim()));
+    Ok(())
+}
+
+/// The value as TOML, or as a plain string where it is none: nobody wants to quote inside a shell.
+fn parse_value(text: &str) -> Value {
+    let document = format!("value = {text}");
+    let parsed = toml::from_str::<Table>(&document).ok().filter(|table| table.len() == 1);
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_replace_and_create() {
+        let mut document: Table = toml::from_str("[train]\nepochs = 3").unwrap();
+        let overrides = ["train.epochs=5", "optimizer.name = sgd", "model.hidden_sizes=[32, 16]", "train.seed=7"];
+        apply(&mut document, &overrides.map(str::to_owned)).unwrap();
+        assert_eq!(document["train"]["epochs"].as_integer(), Some(5));
+        assert_eq!(document["optimizer"]["name"].as_str(), Some("sgd"));
+        assert_eq!(document["model"]["hidden_sizes"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn a_value_cannot_smuggle_in_more_keys() {
+        assert_eq!(parse_value("1\nother = 2"), Value::String("1\nother = 2".to_owned()));
+    }
+
+    #[test]
+    fn an_override_needs_a_key_and_a_value() {
+        let mut document: Table = toml::from_str("[train]\nepochs = 3").unwrap();
+        for text in ["train.epochs", "=5", "train.=5", "train.epochs.x=5"] {
+            let error = apply(&mut document, &[text.to_owned()]).unwrap_err();
+            assert!(matches!(error, Error::InvalidOverride { .. }), "{text}");
+        }
+    }
+}

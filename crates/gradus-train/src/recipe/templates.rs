@@ -1,0 +1,20 @@
+//! Recipes to start from, for `gradus new`.
+
+use super::keys::nearest;
+use crate::{Error, Result};
+
+/// Name and text of each template.
+const TEMPLATES: [(&str, &str); 1] = [("classifier", include_str!("templates/classifier.toml"))];
+
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TEMPLATES.iter().map(|(name, _)| *name)
+}
+
+pub(super) fn find(name: &str) -> Result<&'static str> {
+    let found = TEMPLATES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| Error::UnknownTemplate {
+        name: name.to_owned(),
+        suggestion: nearest(name, names()).map(str::to_owned),
+        known: names().collect::<Vec<_>>().join(", "),
+    })
+}

@@ -1,0 +1,126 @@
+//! The recipe's `[train]`.
+
+use crate::early_stopping::EarlyStopping;
+use crate::monitor::Monitor;
+use crate::settings::Checks;
+use serde::{Deserialize, Serialize};
+
+/// Length, batches, limits and checkpoints of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training set, above 0. Default 10.
+    pub epochs: u64,
+    /// Samples per batch, above 0. Default 64; the whole set for `gradient_descent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Step size at the top of the schedule, above 0. Default: the optimiser's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Seeds initial weights, shuffling and dropout. Default 0.
+    pub seed: u64,
+    /// Stops after this many optimiser steps, above 0. Default: no limit but `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// Stops after this many seconds of training, above 0, resumed time not counted. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_time_s: Option<f64>,
+    /// Batches whose gradients are averaged into one optimiser step, above 0. Default 1.
+    pub accumulate: u64,
+    /// Share of each target's probability spread over all classes, from 0 to below 1. Default 0.
+    pub label_smoothing: f64,
+    /// Largest 2-norm of all gradients together, above 0. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Largest absolute value of any gradient element, above 0. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_value: Option<f64>,
+    /// `[low, high]` that weights are limited to after each step. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_clip: Option<[f64; 2]>,
+    /// Decay of a moving average of the weights, above 0 and below 1, which is then what is evaluated and packaged.
+    /// Default: none is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// The metric that decides which checkpoint is best, when to stop early and when a plateau is reached.
+    pub monitor: Monitor,
+    /// Whether the package gets the weights of the best epoch instead of the last. Default false.
+    pub restore_best: bool,
+    /// Steps between log lines, above 0. Default: as many as an epoch has, but at most 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_every_steps: Option<u64>,
+    /// Epochs between checkpoints, above 0. Default 1.
+    pub checkpoint_every_epochs: u64,
+    /// Steps between further checkpoints inside an epoch, above 0. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every_steps: Option<u64>,
+    /// Latest checkpoints kept, above 0; the best one is kept besides. Default 2.
+    pub keep_last: usize,
+    /// Stops when the monitored metric no longer improves. Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+impl Default for TrainConfig {
+    fn default() -> TrainConfig {
+        TrainConfig {
+            epochs: 10,
+            batch_size: None,
+            learning_rate: None,
+            seed: 0,
+            max_steps: None,
+            max_time_s: None,
+            accumulate: 1,
+            label_smoothing: 0.0,
+            clip_norm: None,
+            clip_value: None,
+            weight_clip: None,
+            ema_decay: None,
+            monitor: Monitor::Loss,
+            restore_best: false,
+            log_every_steps: None,
+            checkpoint_every_epochs: 1,
+            checkpoint_every_steps: None,
+            keep_last: 2,
+            early_stopping: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Steps between log lines for epochs of this many steps. At most 100: a line costs a few microseconds, so at ten
+    /// thousand steps a second logging takes less than a thousandth of the time.
+    pub fn log_interval(&self, steps_per_epoch: u64) -> u64 {
+        self.log_every_steps.unwrap_or_else(|| steps_per_epoch.clamp(1, 100))
+    }
+
+    /// Collects what is wrong with the settings.
+    pub(crate) fn check(&self, checks: &mut Checks) {
+        let counts = [
+            ("epochs", Some(self.epochs)),
+            ("batch_size", self.batch_size.map(|size| size as u64)),
+            ("max_steps", self.max_steps),
+            ("accumulate", Some(self.accumulate)),
+            ("log_every_steps", self.log_every_steps),
+            ("checkpoint_every_epochs", Some(self.checkpoint_every_epochs)),
+            ("checkpoint_every_steps", self.checkpoint_every_steps),
+            ("keep_last", Some(self.keep_last as u64)),
+        ];
+        counts.iter().for_each(|&(key, value)| checks.count(key, value.unwrap_or(1)));
+        let positive = [
+            ("learning_rate", self.learning_rate),
+            ("max_time_s", self.max_time_s),
+            ("clip_norm", self.clip_norm),
+            ("clip_value", self.clip_value),
+        ];
+        positive.iter().for_each(|&(key, value)| checks.positive(key, value.unwrap_or(1.0)));
+        checks.below_one("label_smoothing", self.label_smoothing);
+        checks.share("ema_decay", self.ema_decay.unwrap_or(0.5));
+        if let Some([low, high]) = self.weight_clip {
+            checks.require(low < high, "weight_clip", format!("[{low}, {high}]"), "[low, high] with low below high");
+        }
+        if let Some(early_stopping) = &self.early_stopping {
+            early_stopping.check(checks);
+        }
+    }
+}
