@@ -1,0 +1,250 @@
+//! The `[data]` table of a recipe: where the data lies and how it is prepared.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::limits::MAX_IMAGE_SIDE;
+use crate::read::folder::class_folders;
+use crate::read::idx::is_idx_name;
+
+/// Where the data lies and how it is prepared. Paths are relative to the recipe's folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// The training data: a file, a folder of IDX files, or a folder of pictures with one folder per class. A folder
+    /// may also hold several parts: IDX files named `train-…` and `t10k-…`, or picture folders `train`, `test` and
+    /// `validation`; those of its parts that the fields below do not name are then found there.
+    pub train: PathBuf,
+
+    /// What the files are. Default: found out from the names ([`Format::infer`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+
+    /// The test data, never seen in training. Default: the test part of the training folder, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+
+    /// The data that decides when to stop and which checkpoint is best. Default: see `validation_fraction`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<PathBuf>,
+
+    /// The share of the training data held out for validation when `validation` names no data, from 0 to below 1:
+    /// seeded, and stratified by class. Default: 0, nothing is held out.
+    #[serde(default)]
+    pub validation_fraction: f64,
+
+    /// Tables: the column that holds the class. Required for them; an error for other formats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+
+    /// Tables: columns to leave out. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
+
+    /// Tables: columns of numbers that are codes of categories, to be encoded like text. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+
+    /// Names of the classes in order of their index. IDX: names for the labels 0, 1, …, and a label past the last name
+    /// is an error; default: the numbers. Tables and pictures: the order of the classes, and a class that is not named
+    /// is an error; default: those that occur, numbers in numeric order and words in alphabetical order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
+
+    /// At most this many training samples are used, drawn with `seed` and stratified by class; at least 1. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_samples: Option<usize>,
+
+    /// How inputs are scaled; fitted on the training samples alone. Default: `standard`.
+    #[serde(default)]
+    pub normalize: Normalize,
+
+    /// Folders of pictures: `[height, width]` in pixels, each from 1 to 4096, that all pictures are scaled to. Default:
+    /// the size of the first picture, and then one of another size is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<[usize; 2]>,
+
+    /// Folders of pictures: 1 for grey, 3 for RGB, 4 for RGBA. Default: 3 when the first picture has colour, else 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+
+    /// The seed of `validation_fraction` and `max_samples`. Default: 0. The order of training has its own.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// What kind of files hold the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// IDX files of images and of labels, plain or gzip, as MNIST is published.
+    Idx,
+    /// A folder of PNG and JPEG files with one sub-folder per class.
+    ImageFolder,
+    /// Comma-separated text with a header line.
+    Csv,
+    /// Parquet with flat columns.
+    Parquet,
+}
+
+/// How inputs are scaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    /// To mean 0 and standard deviation 1: each channel of images, each numeric column of tables.
+    #[default]
+    Standard,
+    /// To 0…1: pixels are divided by 255, numeric columns mapped from their least and greatest value.
+    Unit,
+    /// Not at all: pixels stay 0…255.
+    None,
+}
+
+impl DataConfig {
+    /// The configuration that names only the training data and leaves the rest to the defaults.
+    pub fn new(train: impl Into<PathBuf>) -> DataConfig {
+        DataConfig {
+            train: train.into(),
+            format: None,
+            test: None,
+            validation: None,
+            validation_fraction: 0.0,
+            label: None,
+            drop: Vec::new(),
+            categorical: Vec::new(),
+            class_names: Vec::new(),
+            max_samples: None,
+            normalize: Normalize::default(),
+            image_size: None,
+            channels: None,
+            seed: 0,
+        }
+    }
+
+    /// Checks what can be checked without looking at the files.
+    ///
+    /// # Errors
+    /// When a value is out of its range, or a field is given that the format does not use.
+    pub fn validate(&self, format: Format) -> Result<()> {
+        let out_of_range = |field, expected: &str, found| {
+            Err(Error::ConfigValue {
+                field,
+                expected: expected.to_owned(),
+                found,
+            })
+        };
+        if !(0.0..1.0).contains(&self.validation_fraction) {
+            return out_of_range(
+                "validation_fraction",
+                "0 to below 1",
+                self.validation_fraction.to_string(),
+            );
+        }
+        if self.max_samples == Some(0) {
+            return out_of_range("max_samples", "at least 1", "0".to_owned());
+        }
+        if let Some(size) = self
+            .image_size
+            .filter(|size| size.iter().any(|s| !(1..=MAX_IMAGE_SIDE).contains(s)))
+        {
+            return out_of_range(
+                "image_size",
+                &format!("two numbers from 1 to {MAX_IMAGE_SIDE}"),
+                format!("{size:?}"),
+            );
+        }
+        if let Some(channels) = self.channels.filter(|channels| !matches!(channels, 1 | 3 | 4)) {
+            return out_of_range("channels", "1, 3 or 4", channels.to_string());
+        }
+        let mut sorted: Vec<&String> = self.class_names.iter().collect();
+        sorted.sort();
+        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return out_of_range("class_names", "different names", format!("`{}` twice", twice[0]));
+        }
+        self.check_applies(format)
+    }
+
+    fn check_applies(&self, format: Format) -> Result<()> {
+        let is_table = matches!(format, Format::Csv | Format::Parquet);
+        let is_folder = format == Format::ImageFolder;
+        let given = [
+            ("label", self.label.is_some(), is_table),
+            ("drop", !self.drop.is_empty(), is_table),
+            ("categorical", !self.categorical.is_empty(), is_table),
+            ("image_size", self.image_size.is_some(), is_folder),
+            ("channels", self.channels.is_some(), is_folder),
+        ];
+        match given
+            .into_iter()
+            .find(|&(_, is_given, applies)| is_given && !applies)
+        {
+            Some((field, _, _)) => Err(Error::ConfigUnused { field, format }),
+            None if is_table && self.label.is_none() => Err(Error::LabelNotNamed {
+                path: self.train.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Format {
+    /// Its name in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Idx => "idx",
+            Format::ImageFolder => "image_folder",
+            Format::Csv => "csv",
+            Format::Parquet => "parquet",
+        }
+    }
+
+    /// The format of what lies at `path`, by names alone: `.csv` and `.tsv` (also `.gz`), `.parquet`, `…-ubyte` (also
+    /// `.gz`), a folder with such files, or a folder with sub-folders.
+    ///
+    /// # Errors
+    /// When nothing is there, or none of the names says what it is.
+    pub fn infer(path: &Path) -> Result<Format> {
+        let metadata = path.metadata().map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        let inferred = if metadata.is_dir() {
+            Format::of_folder(path)?
+        } else {
+            Format::of_file(path)
+        };
+        inferred.ok_or_else(|| Error::UnknownFormat {
+            path: path.to_owned(),
+        })
+    }
+
+    fn of_file(path: &Path) -> Option<Format> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let plain = name.strip_suffix(".gz").unwrap_or(&name);
+        if is_idx_name(&name) {
+            Some(Format::Idx)
+        } else if plain.ends_with(".csv") || plain.ends_with(".tsv") {
+            Some(Format::Csv)
+        } else if name.ends_with(".parquet") || name.ends_with(".pq") {
+            Some(Format::Parquet)
+        } else {
+            None
+        }
+    }
+
+    fn of_folder(path: &Path) -> Result<Option<Format>> {
+        let io_error = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
+        for entry in path.read_dir().map_err(io_error)? {
+            let name = entry.map_err(io_error)?.file_name();
+            if name.to_str().is_some_and(is_idx_name) {
+                return Ok(Some(Format::Idx));
+            }
+        }
+        Ok((!class_folders(path)?.is_empty()).then_some(Format::ImageFolder))
+    }
+}

@@ -1,0 +1,440 @@
+//! One part of the data as it was read, before preparation.
+
+use crate::config::DataConfig;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::labels::{ClassIndex, class_names};
+use crate::limits::MAX_CLASSES;
+use crate::locate::Location;
+use crate::preprocess::{ApplyError, ImagePreprocessing, Preprocessing, TablePreprocessing};
+use crate::read::csv::read_csv;
+use crate::read::folder::{self, OtherSizes};
+use crate::read::idx::{IdxPair, read_idx_images, read_idx_labels};
+use crate::read::parquet::read_parquet;
+use crate::samples::{Features, Samples, select_rows};
+use crate::table::{ColumnChoice, ColumnValues, Table, TextColumn};
+
+/// From this many rows a label column whose values mostly differ is taken for a mistake, not for classes.
+const MIN_ROWS_TO_JUDGE_CLASSES: usize = 20;
+
+/// How to read the files of a part.
+pub(crate) struct ReadPlan {
+    /// The label column of tables; without it no labels are read.
+    label: Option<String>,
+    drop: Vec<String>,
+    keep: Option<Vec<String>>,
+    text: Vec<String>,
+    image_size: Option<[usize; 2]>,
+    channels: Option<usize>,
+    /// The shape IDX images must have, once it is known.
+    exact_shape: Option<[usize; 3]>,
+    /// Known classes; empty to discover them.
+    class_names: Vec<String>,
+}
+
+/// Inputs as they were read.
+pub(crate) enum RawInputs {
+    Pixels { pixels: Vec<u8>, shape: [usize; 3] },
+    Table(Table),
+}
+
+/// Labels as they were read.
+enum RawLabels {
+    /// IDX: indices already.
+    Indices(Vec<u8>),
+    /// Names of the folders of pictures.
+    Folders(Vec<String>),
+    /// A column of a table.
+    Column { name: String, words: TextColumn },
+    /// None were asked for.
+    None,
+}
+
+/// One part as it was read, with its labels as indices of classes.
+pub(crate) struct RawData {
+    pub inputs: RawInputs,
+    pub labels: Vec<i64>,
+    pub class_names: Vec<String>,
+}
+
+impl ReadPlan {
+    pub(crate) fn empty() -> ReadPlan {
+        ReadPlan {
+            label: None,
+            drop: Vec::new(),
+            keep: None,
+            text: Vec::new(),
+            image_size: None,
+            channels: None,
+            exact_shape: None,
+            class_names: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_config(config: &DataConfig) -> ReadPlan {
+        ReadPlan {
+            label: config.label.clone(),
+            drop: config.drop.clone(),
+            text: config.categorical.iter().chain(&config.label).cloned().collect(),
+            image_size: config.image_size,
+            channels: config.channels,
+            class_names: config.class_names.clone(),
+            ..ReadPlan::empty()
+        }
+    }
+
+    /// From now on read as the fitted preparation and the known classes demand.
+    pub(crate) fn follow(&mut self, preprocessing: &Preprocessing, class_names: &[String]) {
+        self.class_names = class_names.to_vec();
+        match preprocessing {
+            Preprocessing::Image(image) => {
+                let [channels, height, width] = image.shape;
+                self.image_size = Some([height, width]);
+                self.channels = Some(channels);
+                self.exact_shape = Some(image.shape);
+            }
+            Preprocessing::Table(table) => {
+                self.label = Some(table.label.clone());
+                self.text = table.text_columns();
+                self.text.push(table.label.clone());
+                let inputs = table.columns.iter().map(|column| column.name.clone());
+                self.keep = Some(inputs.chain([table.label.clone()]).collect());
+            }
+        }
+    }
+
+    /// From now on read tables without their label column, which inputs to predict on need not have.
+    pub(crate) fn forget_label(&mut self) {
+        if let (Some(label), Some(keep)) = (self.label.take(), &mut self.keep) {
+            keep.retain(|name| *name != label);
+        }
+    }
+
+    /// Reads inputs and labels of a part.
+    pub(crate) fn read_labelled(&self, location: &Location) -> Result<RawData> {
+        let (inputs, labels) = self.read(location)?;
+        let (labels, class_names) = self.encode_labels(location, labels)?;
+        Ok(RawData {
+            inputs,
+            labels,
+            class_names,
+        })
+    }
+
+    /// Reads the inputs of a part, whatever labels it has.
+    pub(crate) fn read_unlabelled(&self, location: &Location) -> Result<RawInputs> {
+        match location {
+            Location::Idx(pair) => self.read_idx_inputs(pair),
+            Location::Folder(_) | Location::Csv(_) | Location::Parquet(_) => Ok(self.read(location)?.0),
+        }
+    }
+
+    fn read(&self, location: &Location) -> Result<(RawInputs, RawLabels)> {
+        match location {
+            Location::Idx(pair) => self.read_idx(pair),
+            Location::Folder(folder) => {
+                let listing = folder::list_pictures(folder)?;
+                let shape = folder::choose_shape(&listing.files, self.image_size, self.channels)?;
+                let other_sizes = if self.image_size.is_some() {
+                    OtherSizes::Resize
+                } else {
+                    OtherSizes::Refuse
+                };
+                let pixels = folder::decode_all(&listing.files, shape, other_sizes)?;
+                let inputs = RawInputs::Pixels {
+                    pixels,
+                    shape: shape.dims(),
+                };
+                Ok((inputs, RawLabels::Folders(listing.class_of)))
+            }
+            Location::Csv(path) => self.split_off_label(location, read_csv(path, self.column_choice())?),
+            Location::Parquet(path) => {
+                self.split_off_label(location, read_parquet(path, self.column_choice())?)
+            }
+        }
+    }
+
+    fn read_idx(&self, pair: &IdxPair) -> Result<(RawInputs, RawLabels)> {
+        let inputs = self.read_idx_inputs(pair)?;
+        let labels = read_idx_labels(&pair.labels)?;
+        let count = inputs.len();
+        if labels.len() != count {
+            let (images_path, labels_path) = (pair.images.clone(), pair.labels.clone());
+            return Err(Error::LabelCount {
+                images_path,
+                images: count,
+                labels_path,
+                labels: labels.len(),
+            });
+        }
+        Ok((inputs, RawLabels::Indices(labels)))
+    }
+
+    fn read_idx_inputs(&self, pair: &IdxPair) -> Result<RawInputs> {
+        let images = read_idx_images(&pair.images)?;
+        let shape = [1, images.height, images.width];
+        match self.exact_shape {
+            Some(expected) if expected != shape => Err(Error::IdxShape {
+                path: pair.images.clone(),
+                expected,
+                found: shape,
+            }),
+            Some(_) | None => Ok(RawInputs::Pixels {
+                pixels: images.pixels,
+                shape,
+            }),
+        }
+    }
+
+    fn column_choice(&self) -> ColumnChoice<'_> {
+        ColumnChoice {
+            drop: &self.drop,
+            keep: self.keep.as_deref(),
+            text: &self.text,
+        }
+    }
+
+    fn split_off_label(&self, location: &Location, mut table: Table) -> Result<(RawInputs, RawLabels)> {
+        let Some(label) = &self.label else {
+            return Ok((RawInputs::Table(table), RawLabels::None));
+        };
+        let names = table.names();
+        match table.take_column(label).map(|column| column.values) {
+            Some(ColumnValues::Text(words)) => {
+                if table.columns().is_empty() {
+                    return Err(Error::Empty {
+                        path: location.path().to_owned(),
+                        what: "columns besides the label",
+                    });
+                }
+                Ok((
+                    RawInputs::Table(table),
+                    RawLabels::Column {
+                        name: label.clone(),
+                        words,
+                    },
+                ))
+            }
+            Some(ColumnValues::Number(_)) => unreachable!("bug: a label column was read as numbers"),
+            None => Err(Error::NoColumn {
+                path: location.path().to_owned(),
+                name: label.clone(),
+                columns: names,
+            }),
+        }
+    }
+
+    fn encode_labels(&self, location: &Location, labels: RawLabels) -> Result<(Vec<i64>, Vec<String>)> {
+        match labels {
+            RawLabels::Indices(indices) => self.check_indices(location, indices),
+            RawLabels::Folders(folders) => {
+                let words = folders.iter().map(|name| Some(name.as_str())).collect();
+                self.encode_words(location, None, words)
+            }
+            RawLabels::Column { name, words } => {
+                let words = (0..words.len()).map(|row| words.get(row)).collect();
+                self.encode_words(location, Some(&name), words)
+            }
+            RawLabels::None => Ok((Vec::new(), Vec::new())),
+        }
+    }
+
+    /// IDX labels are indices; without names the numbers up to the greatest are the classes.
+    fn check_indices(&self, location: &Location, indices: Vec<u8>) -> Result<(Vec<i64>, Vec<String>)> {
+        let greatest = indices.iter().copied().max().unwrap_or_default();
+        let names = if self.class_names.is_empty() {
+            (0..=greatest).map(|label| label.to_string()).collect()
+        } else {
+            self.class_names.clone()
+        };
+        if let Some(index) = indices
+            .iter()
+            .position(|&label| usize::from(label) >= names.len())
+        {
+            let path = match location {
+                Location::Idx(pair) => pair.labels.clone(),
+                other => other.path().to_owned(),
+            };
+            return Err(Error::LabelOutOfRange {
+                path,
+                index,
+                label: indices[index],
+                classes: names.len(),
+            });
+        }
+        Ok((indices.into_iter().map(i64::from).collect(), names))
+    }
+
+    /// Words to indices: of the known classes, or of those that occur.
+    fn encode_words(
+        &self,
+        location: &Location,
+        column: Option<&String>,
+        words: Vec<Option<&str>>,
+    ) -> Result<(Vec<i64>, Vec<String>)> {
+        let path = || location.path().to_owned();
+        if let Some(row) = words.iter().position(Option::is_none) {
+            return Err(Error::MissingLabel {
+                path: path(),
+                place: location.place(row),
+                column: column.cloned(),
+            });
+        }
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        let names = if self.class_names.is_empty() {
+            discover_classes(location, column, &words)?
+        } else {
+            self.class_names.clone()
+        };
+        let index = ClassIndex::new(&names);
+        let mut labels = Vec::with_capacity(words.len());
+        for (row, word) in words.iter().enumerate() {
+            match index.get(word) {
+                Some(label) => labels.push(label),
+                None => {
+                    let (place, label) = (location.place(row), (*word).to_owned());
+                    return Err(Error::UnknownLabel {
+                        path: path(),
+                        place,
+                        label,
+                        known: names,
+                    });
+                }
+            }
+        }
+        Ok((labels, names))
+    }
+}
+
+/// The classes that occur, unless they look like something else.
+fn discover_classes(location: &Location, column: Option<&String>, words: &[&str]) -> Result<Vec<String>> {
+    let names = class_names(words.iter().copied());
+    let (path, rows, found) = (location.path().to_owned(), words.len(), names.len());
+    let mostly_differ = column.is_some() && rows >= MIN_ROWS_TO_JUDGE_CLASSES && found * 2 > rows;
+    if found > MAX_CLASSES || mostly_differ {
+        let limit = if mostly_differ { rows / 2 } else { MAX_CLASSES };
+        return Err(Error::TooManyClasses {
+            path,
+            column: column.cloned(),
+            found,
+            rows,
+            limit,
+        });
+    }
+    match names.as_slice() {
+        [only] => Err(Error::SingleClass {
+            path,
+            name: only.clone(),
+        }),
+        _ => Ok(names),
+    }
+}
+
+impl RawInputs {
+    fn len(&self) -> usize {
+        match self {
+            RawInputs::Pixels { pixels, shape } => pixels.len() / shape.iter().product::<usize>(),
+            RawInputs::Table(table) => table.rows(),
+        }
+    }
+
+    fn select(&self, indices: &[usize]) -> RawInputs {
+        match self {
+            RawInputs::Pixels { pixels, shape } => {
+                let pixels = select_rows(pixels, shape.iter().product(), indices);
+                RawInputs::Pixels {
+                    pixels,
+                    shape: *shape,
+                }
+            }
+            RawInputs::Table(table) => RawInputs::Table(table.select(indices)),
+        }
+    }
+
+    /// Applies a preparation.
+    pub(crate) fn prepare(self, location: &Location, preprocessing: &Preprocessing) -> Result<Samples> {
+        let len = self.len();
+        let (features, shape) = match (self, preprocessing) {
+            (RawInputs::Pixels { pixels, shape }, Preprocessing::Image(image)) => (
+                Features::U8 {
+                    pixels,
+                    affine: image.affine(),
+                },
+                shape.to_vec(),
+            ),
+            (RawInputs::Table(table), Preprocessing::Table(transforms)) => {
+                let values = transforms
+                    .apply(&table)
+                    .map_err(|error| apply_error(location, &table, error))?;
+                (Features::F32(values), vec![transforms.width()])
+            }
+            (RawInputs::Pixels { .. } | RawInputs::Table(_), _) => {
+                let (path, expected) = (location.path().to_owned(), preprocessing.describe_input());
+                return Err(Error::WrongKind { path, expected });
+            }
+        };
+        Samples::new(features, shape, len)
+    }
+}
+
+fn apply_error(location: &Location, table: &Table, error: ApplyError) -> Error {
+    let path = location.path().to_owned();
+    match error {
+        ApplyError::NoColumn(name) => Error::NoColumn {
+            path,
+            name,
+            columns: table.names(),
+        },
+        ApplyError::Row { row, error } => Error::AtRow {
+            path,
+            place: location.place(row),
+            source: Box::new(error),
+        },
+    }
+}
+
+impl RawData {
+    /// Fits a preparation to the samples at `indices`.
+    pub(crate) fn fit(
+        &self,
+        location: &Location,
+        config: &DataConfig,
+        indices: &[usize],
+    ) -> Result<Preprocessing> {
+        match &self.inputs {
+            RawInputs::Pixels { pixels, shape } => Ok(Preprocessing::Image(ImagePreprocessing::fit(
+                pixels,
+                *shape,
+                indices,
+                config.normalize,
+            ))),
+            RawInputs::Table(table) => {
+                let label = config.label.as_deref().unwrap_or_default();
+                TablePreprocessing::fit(table, label, indices, config.normalize)
+                    .map(Preprocessing::Table)
+                    .map_err(|error| Error::InFile {
+                        path: location.path().to_owned(),
+                        source: Box::new(error),
+                    })
+            }
+        }
+    }
+
+    /// Copies the samples at `indices`.
+    pub(crate) fn select(&self, indices: &[usize]) -> RawData {
+        RawData {
+            inputs: self.inputs.select(indices),
+            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            class_names: self.class_names.clone(),
+        }
+    }
+
+    /// Applies a preparation.
+    pub(crate) fn prepare(self, location: &Location, preprocessing: &Preprocessing) -> Result<Dataset> {
+        Dataset::new(
+            self.inputs.prepare(location, preprocessing)?,
+            self.labels,
+            self.class_names,
+        )
+    }
+}
