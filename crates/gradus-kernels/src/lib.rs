@@ -5,7 +5,9 @@
 
 pub mod aligned;
 pub mod binary;
+pub mod convert;
 pub mod cross_entropy;
+pub mod dropout;
 pub mod gemm;
 pub mod isa;
 pub mod math;
@@ -16,6 +18,7 @@ pub mod pool;
 pub mod real;
 pub mod reduce;
 pub mod rows;
+pub mod select;
 pub mod softmax;
 pub mod strided;
 #[cfg(test)]

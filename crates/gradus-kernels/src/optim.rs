@@ -4,5 +4,10 @@
 //! PyTorch computes in Python are computed in `f64` here, and state is `f32`. Every function overwrites `value` and
 //! its state and reads `grad`.
 
+pub mod adadelta;
+pub mod adagrad;
 pub mod adam;
+pub mod in_place;
+pub mod lion;
+pub mod rmsprop;
 pub mod sgd;

@@ -45,3 +45,25 @@ pub(crate) fn same_for_every_thread_count<R: PartialEq + std::fmt::Debug>(comput
         "results depend on the number of threads"
     );
 }
+
+/// Takes twenty steps of an optimiser on `Σ w²/4 + 0.2 w` and asserts that they follow `formula(w, gradient, step,
+/// state) -> w`, which runs in `f64` for each element with three numbers of state that start at zero.
+#[track_caller]
+pub(crate) fn assert_trajectory(
+    start: &[f32],
+    mut step: impl FnMut(&mut [f32], &[f32], u64),
+    formula: impl Fn(f64, f64, f64, &mut [f64; 3]) -> f64,
+) {
+    let mut value = start.to_vec();
+    for t in 1..=20 {
+        let grad: Vec<f32> = value.iter().map(|w| w * 0.5 + 0.2).collect();
+        step(&mut value, &grad, t);
+    }
+    let exact = |&w: &f32| {
+        let mut state = [0.0; 3];
+        (1..=20).fold(f64::from(w), |w, t| {
+            formula(w, w * 0.5 + 0.2, f64::from(t), &mut state)
+        })
+    };
+    assert_close(&value, &start.iter().map(exact).collect::<Vec<_>>(), 5e-6);
+}
