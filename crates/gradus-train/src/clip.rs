@@ -1,6 +1,7 @@
 //! Limits on gradients, before a step, and on weights, after it.
 
 use crate::Result;
+use gradus_kernels::optim::in_place;
 use gradus_kernels::reduce;
 use gradus_tensor::{Parameter, Tensor};
 
@@ -38,8 +39,7 @@ pub fn clip_gradient_norm(parameters: &[Parameter], max_norm: f64) -> Result<f64
 /// # Errors
 /// [`Error::Tensor`](crate::Error::Tensor) when a gradient does not hold `f32`.
 pub fn clip_gradient_value(parameters: &[Parameter], limit: f64) -> Result<()> {
-    let limit = limit as f32;
-    map_gradients(parameters, |d| limited(d, -limit, limit))
+    change_gradients(parameters, |grad| in_place::clamp(grad, -limit, limit))
 }
 
 /// Multiplies every gradient by `factor`.
@@ -47,16 +47,17 @@ pub fn clip_gradient_value(parameters: &[Parameter], limit: f64) -> Result<()> {
 /// # Errors
 /// [`Error::Tensor`](crate::Error::Tensor) when a gradient does not hold `f32`.
 pub fn scale_gradients(parameters: &[Parameter], factor: f64) -> Result<()> {
-    let factor = factor as f32;
-    map_gradients(parameters, |d| d * factor)
+    change_gradients(parameters, |grad| in_place::scale(grad, factor))
 }
 
-fn map_gradients(parameters: &[Parameter], change: impl Fn(f32) -> f32) -> Result<()> {
+fn change_gradients(parameters: &[Parameter], change: impl Fn(&mut [f32])) -> Result<()> {
     for parameter in parameters {
         let Some(grad) = parameter.take_grad() else { continue };
         let old = grad.as_slice::<f32>()?;
+        // A tensor never changes, so the new gradient is a new one; its memory comes from the pool.
         let new = Tensor::build(grad.shape(), |out: &mut [f32]| {
-            out.iter_mut().zip(old).for_each(|(new, &old)| *new = change(old));
+            out.copy_from_slice(old);
+            change(out);
         });
         parameter.set_grad(Some(new));
     }
@@ -68,22 +69,10 @@ fn map_gradients(parameters: &[Parameter], change: impl Fn(f32) -> f32) -> Resul
 /// # Errors
 /// [`Error::Tensor`](crate::Error::Tensor) when a parameter does not hold `f32`.
 pub fn clip_weights(parameters: &[Parameter], [low, high]: [f64; 2]) -> Result<()> {
-    let (low, high) = (low as f32, high as f32);
     for parameter in parameters {
-        parameter.update_f32(|value, _| value.iter_mut().for_each(|v| *v = limited(*v, low, high)))?;
+        parameter.update_f32(|value, _| in_place::clamp(value, low, high))?;
     }
     Ok(())
-}
-
-/// Not `f32::clamp`, which panics when the range is empty.
-fn limited(value: f32, low: f32, high: f32) -> f32 {
-    if value < low {
-        low
-    } else if value > high {
-        high
-    } else {
-        value
-    }
 }
 
 #[cfg(test)]

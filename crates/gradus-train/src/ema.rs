@@ -1,6 +1,7 @@
 //! An exponential moving average of the parameters: steadier weights to evaluate and to ship.
 
 use crate::{Error, Result};
+use gradus_kernels::optim::in_place;
 use gradus_tensor::{Parameter, Tensor};
 
 /// A shadow of each parameter that follows it as `shadow += (1 − decay) · (value − shadow)` after every step.
@@ -8,7 +9,7 @@ use gradus_tensor::{Parameter, Tensor};
 /// Source: Polyak and Juditsky, 1992.
 #[derive(Debug)]
 pub struct Ema {
-    decay: f32,
+    decay: f64,
     parameters: Vec<Parameter>,
     shadows: Vec<Vec<f32>>,
 }
@@ -20,7 +21,7 @@ impl Ema {
     /// [`Error::Tensor`] when a parameter does not hold `f32`.
     pub fn new(parameters: Vec<Parameter>, decay: f64) -> Result<Ema> {
         let shadows = parameters.iter().map(|p| Ok(p.value().to_vec::<f32>()?)).collect::<Result<_>>()?;
-        Ok(Ema { decay: decay as f32, parameters, shadows })
+        Ok(Ema { decay, parameters, shadows })
     }
 
     /// Moves the shadows towards the parameters, after an optimiser step.
@@ -28,12 +29,8 @@ impl Ema {
     /// # Errors
     /// [`Error::Tensor`] when a parameter does not hold `f32`.
     pub fn update(&mut self) -> Result<()> {
-        let take = 1.0 - self.decay;
         for (parameter, shadow) in self.parameters.iter().zip(&mut self.shadows) {
-            let value = parameter.value();
-            for (shadow, &value) in shadow.iter_mut().zip(value.as_slice::<f32>()?) {
-                *shadow += take * (value - *shadow);
-            }
+            in_place::ema(shadow, parameter.value().as_slice::<f32>()?, self.decay);
         }
         Ok(())
     }

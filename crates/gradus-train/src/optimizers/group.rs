@@ -53,6 +53,18 @@ impl Slot {
         })
     }
 
+    /// As [`Slot::buffers`], filled with 0 when fresh, but only those that are wanted.
+    pub fn wanted_buffers<const N: usize>(&mut self, len: usize, wanted: [bool; N]) -> [Option<&mut [f32]>; N] {
+        let mut buffers = self.buffers.iter_mut().zip(wanted);
+        std::array::from_fn(|_| {
+            let (buffer, wanted) = buffers.next().expect("bug: an optimiser asks for more buffers than MAX_BUFFERS");
+            wanted.then(|| {
+                buffer.resize(len, 0.0);
+                buffer.as_mut_slice()
+            })
+        })
+    }
+
     /// `weight_decay` where it applies to this parameter, else 0.
     pub fn decay(&self, weight_decay: f64) -> f64 {
         if self.decays { weight_decay } else { 0.0 }

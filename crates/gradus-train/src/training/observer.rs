@@ -1,0 +1,112 @@
+//! What a run tells whoever watches it.
+
+use super::stop::StopReason;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Watches a run. The library never prints: a progress bar, a log or a dashboard is an observer.
+pub trait Observer {
+    /// Something happened. [`Event::Step`] comes after every optimiser step and must return in nanoseconds on average:
+    /// look at the clock every so many steps, and draw rarely.
+    fn on_event(&mut self, event: &Event<'_>);
+}
+
+/// Ignores everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn on_event(&mut self, _event: &Event<'_>) {}
+}
+
+impl<F: FnMut(&Event<'_>)> Observer for F {
+    fn on_event(&mut self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// A moment of a run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Everything is loaded and checked; the first step follows.
+    Started(&'a Plan),
+    /// An optimiser step is done.
+    Step(StepReport),
+    /// The model was evaluated, at the end of an epoch or of the run.
+    Evaluated(&'a EvaluationRecord),
+    /// A checkpoint is on the disk.
+    Checkpointed {
+        /// Optimiser steps taken.
+        step: u64,
+        /// The file.
+        path: &'a Path,
+    },
+    /// Training has ended; the package is written next, unless the run was interrupted.
+    Stopped {
+        /// Why.
+        reason: StopReason,
+        /// Optimiser steps taken.
+        step: u64,
+    },
+    /// The package is on the disk.
+    Packaged {
+        /// Its folder.
+        path: &'a Path,
+    },
+}
+
+/// What a run is about to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Samples to train on.
+    pub train_samples: usize,
+    /// Samples held out to choose the best epoch.
+    pub validation_samples: usize,
+    /// Numbers the model learns.
+    pub parameters: usize,
+    /// Samples per batch.
+    pub batch_size: usize,
+    /// Passes over the training samples.
+    pub epochs: u64,
+    /// Optimiser steps in an epoch.
+    pub steps_per_epoch: u64,
+    /// Optimiser steps in the run, unless something stops it earlier.
+    pub total_steps: u64,
+    /// Steps that an earlier process had taken, when this one resumes.
+    pub resumed_at: Option<u64>,
+}
+
+/// One optimiser step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// Optimiser steps taken so far, this one included.
+    pub step: u64,
+    /// The epoch, counted from 1.
+    pub epoch: u64,
+    /// Mean loss of the step's samples, before the step.
+    pub loss: f64,
+    /// The learning rate used.
+    pub learning_rate: f64,
+    /// Samples seen in the step.
+    pub samples: usize,
+}
+
+/// One evaluation during training; also a line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    /// Optimiser steps taken.
+    pub step: u64,
+    /// The epoch that ends here, counted from 1.
+    pub epoch: u64,
+    /// Mean loss of the epoch's training samples, each before its step.
+    pub train_loss: f64,
+    /// Mean loss on the validation samples, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Share of the validation samples whose class is the model's first choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Whether the monitored metric is the best so far.
+    pub is_best: bool,
+}
