@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use super::{Product, Real};
+use super::Product;
 use crate::matrix::MatRef;
 use crate::pool::{SharedMut, parallel_for};
+use crate::real::Real;
 
 /// Chunks a large output is cut into: enough to keep 16 threads busy, few enough that packing is not repeated much.
 const CHUNKS: usize = 16;

@@ -5,31 +5,17 @@
 //!
 //! The bits of a result do not depend on the number of threads.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod library;
 pub mod naive;
 mod packed;
 
-use std::ops::{Add, Mul};
-
 pub use packed::{PackedF32, gemm_packed_f32};
 
+use crate::isa::{Isa, isa};
+use crate::real::Real;
 pub use crate::matrix::{Epilogue, MatRef};
-
-/// The element types that products are made of.
-pub trait Real:
-    Copy + Default + PartialOrd + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static
-{
-    /// The number one.
-    const ONE: Self;
-}
-
-impl Real for f32 {
-    const ONE: Self = 1.0;
-}
-
-impl Real for f64 {
-    const ONE: Self = 1.0;
-}
 
 /// A product whose operands have been checked against each other and against their data.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +69,21 @@ impl<'a, T> Product<'a, T> {
 /// assert_eq!(out, [11.5, 0.0]);
 /// ```
 pub fn gemm_f32(out: &mut [f32], a: MatRef<f32>, b: MatRef<f32>, accumulate: bool, epilogue: Epilogue<f32>) {
-    checked(out, &Product::new(a, b, accumulate, epilogue), library::gemm);
+    checked(out, &Product::new(a, b, accumulate, epilogue), |out, product| {
+        f32_on(isa(), out, product)
+    });
+}
+
+/// The f32 product by the kernels of one instruction set, which must be one of those available.
+fn f32_on(isa: Isa, out: &mut [f32], product: &Product<f32>) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the instruction set is available; `checked` has seen to the sizes.
+        Isa::Avx512 { .. } => unsafe { avx512::gemm(out, product) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Isa::Avx512 { .. } => library::gemm(out, product),
+        Isa::Avx2 | Isa::Neon | Isa::Portable => library::gemm(out, product),
+    }
 }
 
 /// As [`gemm_f32`], in f64.
@@ -110,3 +110,6 @@ fn checked<T: Real>(out: &mut [T], product: &Product<T>, kernel: impl Fn(&mut [T
     }
     kernel(out, product);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The product as its definition reads: the reference that every faster kernel is tested against.
 
-use super::{Product, Real};
+use super::Product;
+use crate::real::Real;
 
 /// Computes the whole product on one thread, each sum from first to last term.
 pub fn gemm<T: Real>(out: &mut [T], product: &Product<T>) {

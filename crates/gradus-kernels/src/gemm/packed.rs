@@ -1,13 +1,24 @@
 //! Weights packed once for many products, as in inference.
 
-use super::{Epilogue, MatRef, gemm_f32};
+#[cfg(target_arch = "x86_64")]
+use super::avx512::{self, PackedPanels};
+use super::{Epilogue, MatRef, Product, checked, library};
+use crate::isa::{Isa, isa};
 
-/// A right-hand operand `[k, n]` copied once into the layout that the product reads fastest.
+/// A right-hand operand `[k, n]` copied once into the layout that the product of this machine reads fastest.
 #[derive(Clone, Debug)]
 pub struct PackedF32 {
-    data: Vec<f32>,
+    layout: Layout,
     rows: usize,
     cols: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Layout {
+    /// Dense and row-major, for kernels that pack for themselves.
+    RowMajor(Vec<f32>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(PackedPanels),
 }
 
 impl PackedF32 {
@@ -16,10 +27,21 @@ impl PackedF32 {
     /// # Panics
     /// If the view reaches out of its data.
     pub fn new(b: MatRef<f32>) -> Self {
+        PackedF32::for_isa(isa(), b)
+    }
+
+    pub(super) fn for_isa(isa: Isa, b: MatRef<f32>) -> Self {
         assert!(b.fits(), "gemm: an operand reaches out of its data");
-        let element = |i: usize| b.data[i / b.cols * b.row_stride + i % b.cols * b.col_stride];
+        let layout = match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the instruction set is available.
+            Isa::Avx512 { .. } => Layout::Avx512(unsafe { PackedPanels::new(b) }),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 { .. } => Layout::RowMajor(row_major(b)),
+            Isa::Avx2 | Isa::Neon | Isa::Portable => Layout::RowMajor(row_major(b)),
+        };
         PackedF32 {
-            data: (0..b.rows * b.cols).map(element).collect(),
+            layout,
             rows: b.rows,
             cols: b.cols,
         }
@@ -36,10 +58,24 @@ impl PackedF32 {
     }
 }
 
+fn row_major(b: MatRef<f32>) -> Vec<f32> {
+    (0..b.rows * b.cols)
+        .map(|i| b.data[i / b.cols * b.row_stride + i % b.cols * b.col_stride])
+        .collect()
+}
+
 /// As [`gemm_f32`](super::gemm_f32), with the right-hand operand packed before.
 ///
 /// # Panics
 /// As [`gemm_f32`](super::gemm_f32).
+///
+/// ```
+/// use gradus_kernels::gemm::{Epilogue, MatRef, PackedF32, gemm_packed_f32};
+/// let weight = PackedF32::new(MatRef::row_major(&[3.0, 4.0, -5.0, 0.0], 2, 2).t());
+/// let mut out = [0.0; 2];
+/// gemm_packed_f32(&mut out, MatRef::row_major(&[1.0, 2.0], 1, 2), &weight, false, Epilogue::default());
+/// assert_eq!(out, [11.0, -5.0]);
+/// ```
 pub fn gemm_packed_f32(
     out: &mut [f32],
     a: MatRef<f32>,
@@ -47,11 +83,27 @@ pub fn gemm_packed_f32(
     accumulate: bool,
     epilogue: Epilogue<f32>,
 ) {
-    gemm_f32(
-        out,
-        a,
-        MatRef::row_major(&b.data, b.rows, b.cols),
-        accumulate,
-        epilogue,
-    );
+    let run = |view: MatRef<f32>, kernel: &dyn Fn(&mut [f32], &Product<f32>), out: &mut [f32]| {
+        checked(out, &Product::new(a, view, accumulate, epilogue), kernel);
+    };
+    match &b.layout {
+        Layout::RowMajor(data) => run(MatRef::row_major(data, b.rows, b.cols), &library::gemm, out),
+        #[cfg(target_arch = "x86_64")]
+        Layout::Avx512(panels) => {
+            // Only the size of this view counts; its strides keep it inside its one element.
+            let view = MatRef {
+                data: &[0.0],
+                rows: b.rows,
+                cols: b.cols,
+                row_stride: 0,
+                col_stride: 0,
+            };
+            // SAFETY: this layout is only made where the instruction set is available, of a `b` of this size.
+            run(
+                view,
+                &|out, product| unsafe { avx512::gemm_packed(out, product, panels) },
+                out,
+            );
+        }
+    }
 }
