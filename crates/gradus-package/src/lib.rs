@@ -1,2 +1,87 @@
 #![forbid(unsafe_code)]
-//! The model package and run directory formats.
+//! The model package and run directory formats: how models and trainings lie on a disk.
+//!
+//! Formats know bytes, names and configurations, not layers or optimisers; those are built from what is read here.
+//! Every file appears whole or not at all, every byte is covered by a SHA-256 that is checked when it is read, and
+//! equal contents give equal bytes. What is read is never trusted: lengths are checked against the file before
+//! anything is allocated by them.
+//!
+//! # A package
+//!
+//! A folder with one model, ready to be evaluated, made smaller or served:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `config.json` | the architecture, as the model family writes it |
+//! | `model.safetensors` | the weights, in the [safetensors] format, widest element type first and then by name |
+//! | `gradus.json` | the [`Manifest`]: signature, preprocessing, metrics, compression, lineage, and the length and SHA-256 of each other file |
+//!
+//! `gradus.json` is pretty-printed JSON whose last field is `manifest_sha256`: the SHA-256 of the file's own bytes
+//! with 64 zeros in place of these digits. As the manifest holds the digests of the other files, this one number
+//! identifies the package; it is its *fingerprint*, and a package made from another names it as its parent. Readers
+//! refuse a `format_version` above their own and skip fields they do not know.
+//!
+//! Tensors that the manifest lists in `sparse_tensors` are stored as the `sparse-bitmask` format of the
+//! [compressed-tensors] project stores them. For a tensor seen as a matrix of its first axis by all others:
+//!
+//! | stored as | type, shape | holds |
+//! |---|---|---|
+//! | `NAME.compressed` | the tensor's own, `[count]` | the elements that are not zero, in row-major order |
+//! | `NAME.bitmask` | U8 `[rows, ceil(cols / 8)]` | a set bit for each of them, lowest bit first |
+//! | `NAME.shape` | I64 `[rank]` | the tensor's shape |
+//! | `NAME.row_offsets` | I64 `[rows]` | where each row begins in `NAME.compressed` |
+//!
+//! Int8 weights are stored as `NAME.weight` (I8, `[out, in]`) and `NAME.weight_scale` (F32, `[out]`): the weight of
+//! output `o` is `weight[o] * weight_scale[o]`. `config.json` then has a `quantization_config`.
+//!
+//! A folder of numbered packages, `name/1`, `name/2`, …, is a model with versions; [`versions()`] and [`resolve`] read it.
+//!
+//! # A run directory
+//!
+//! | entry | holds |
+//! |---|---|
+//! | `recipe.toml` | the resolved recipe |
+//! | `checkpoints/step-00000123.safetensors` | the last few [`Checkpoint`]s |
+//! | `checkpoints/best.safetensors` | the best one |
+//! | `metrics.jsonl` | one JSON object per logged step |
+//! | `tensorboard/` | the same numbers for TensorBoard |
+//! | `model/` | at the end, the package |
+//! | `.lock` | locked while a process trains here |
+//!
+//! Hidden entries beside any of these, with `gradus-tmp` or `gradus-old` in their names, are writes that a crash
+//! interrupted; they are never read, and the next write to the same name removes them.
+//!
+//! [safetensors]: https://github.com/huggingface/safetensors#format
+//! [compressed-tensors]: https://github.com/vllm-project/compressed-tensors
+
+mod atomic;
+mod checkpoint;
+mod compression;
+mod crc32c;
+mod digest;
+mod error;
+mod manifest;
+mod package;
+pub mod run;
+pub mod safetensors;
+mod seal;
+mod sparse;
+mod statistics;
+mod summary;
+mod versions;
+
+pub use atomic::write_atomic;
+pub use checkpoint::Checkpoint;
+pub use compression::{CompressionMethod, CompressionStep, PruneScope, TensorChange};
+pub use digest::sha256_hex;
+pub use error::{Error, Result};
+pub use manifest::{FORMAT_VERSION, FileRecord, Lineage, Manifest, MetricValue, Signature, TensorSpec};
+pub use package::{
+    CONFIG_FILE, Encoding, MANIFEST_FILE, Package, PackageContents, Saved, WEIGHTS_FILE, is_package,
+    read_manifest,
+};
+pub use run::RunDir;
+pub use sparse::SparseProblem;
+pub use statistics::{FeatureStatistics, Histogram, ReferenceStatistics};
+pub use summary::{FileSummary, PackageSummary, Summary, TensorSummary, summarize};
+pub use versions::{Version, next_version, resolve, versions};
