@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import pathlib
+import sys
 
 import contest
 import fashion_mnist
@@ -150,6 +151,33 @@ def workloads(args, peers):
             yield f"Predicting, {rows} rows", contenders, "µs a call", lambda seconds: seconds * 1e6
 
 
+def print_summary(tables):
+    """One line for each of gradus' figures with two threads: what it is against the fastest mode of each peer."""
+    print("\n### Summary: gradus with two threads against each peer's best mode\n")
+    for table in tables:
+        rows = [row for row in table["rows"] if "median" in row]
+        peers = fastest_of_each_group([row for row in rows if row["group"] != OURS], table["unit"])
+        for ours in [row for row in rows if row["group"] == OURS and row["threads"] == 2] or [None]:
+            versus = [f"{row['group']} {number(row['median'])}" + ratio(ours, row, table["unit"]) for row in peers]
+            head = f"{table['title']}, {table['unit']}" + (f": **{ours['name']} {number(ours['median'])}**" if ours else "")
+            print(f"- {head}: " + "; ".join(versus))
+
+
+def fastest_of_each_group(rows, unit):
+    """The best row of each peer, in the order in which the peers first appear."""
+    better = max if unit == "steps/s" else min
+    groups = dict.fromkeys(row["group"] for row in rows)
+    return [better((row for row in rows if row["group"] == group), key=lambda row: row["median"]) for group in groups]
+
+
+def ratio(ours, theirs, unit):
+    """How many times faster `ours` is, in brackets; nothing without `ours`."""
+    if ours is None:
+        return ""
+    factor = ours["median"] / theirs["median"]
+    return f" ({factor if unit == 'steps/s' else 1 / factor:.2f}×)"
+
+
 def library_versions(peers):
     versions = {}
     for peer in peers.values():
@@ -160,6 +188,7 @@ def library_versions(peers):
 
 def main():
     args = arguments()
+    sys.stdout.reconfigure(line_buffering=True)  # a long run is watched through a file, too
     peers = start_peers(args)
     try:
         versions, processes = library_versions(peers), [peer.process.pid for peer in peers.values()]
@@ -171,6 +200,7 @@ def main():
     finally:
         for peer in peers.values():
             peer.close()
+    print_summary(tables)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / ("mlp-quick.json" if args.quick else "mlp.json")
     head = {"suite": "mlp", "measured": datetime.date.today().isoformat(), "machine": contest.machine(), "versions": versions,
