@@ -13,7 +13,9 @@ mod contiguous;
 mod cross_entropy;
 mod linear;
 mod matmul;
+mod max;
 mod reduce;
+mod softmax;
 mod unary;
 mod views;
 
