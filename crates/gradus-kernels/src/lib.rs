@@ -4,20 +4,27 @@
 //! loops. Instruction sets are chosen at run time ([`isa`]), and no result depends on the number of threads ([`pool`]).
 
 pub mod aligned;
+pub mod batch_norm;
 pub mod binary;
+pub mod conv;
 pub mod convert;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod gemm;
+pub mod index;
+pub mod int8;
 pub mod isa;
+pub mod layer_norm;
 pub mod math;
 pub mod matrix;
 pub mod optim;
 mod partition;
 pub mod pool;
+pub mod pooling;
 pub mod real;
 pub mod reduce;
 pub mod rows;
+mod scratch;
 pub mod select;
 pub mod softmax;
 pub mod strided;
