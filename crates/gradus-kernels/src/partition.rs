@@ -136,7 +136,7 @@ pub(crate) fn for_row_pieces<T: Send>(
     threshold: usize,
     body: impl Fn(&mut [T], Range<usize>) + Sync,
 ) {
-    let rows = if row_len == 0 { 0 } else { out.len() / row_len };
+    let rows = out.len().checked_div(row_len).unwrap_or(0);
     let out = Pieces::new(out);
     for_rows(rows, row_len, threshold, |range| {
         // SAFETY: `for_rows` gives disjoint row ranges.

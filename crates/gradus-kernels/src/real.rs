@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use crate::gemm::{self, Epilogue};
 use crate::math;
+use crate::matrix::MatRef;
 
 /// `f32` or `f64`. Elementary functions of `f32` are the branch-free ones of [`crate::math`]; those of `f64` are the
 /// standard library's, exact enough for gradient checks.
@@ -23,7 +25,7 @@ pub trait Real:
     + SubAssign
     + MulAssign
     + DivAssign
-    + 'static
+    + bytemuck::Pod
 {
     /// 0.
     const ZERO: Self;
@@ -54,6 +56,8 @@ pub trait Real:
     fn powf(self, exponent: f64) -> Self;
     /// Whether this is NaN.
     fn is_nan(self) -> bool;
+    /// The matrix product of this type: see [`gemm::gemm_f32`].
+    fn gemm(out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool, epilogue: Epilogue<Self>);
 }
 
 impl Real for f32 {
@@ -105,6 +109,9 @@ impl Real for f32 {
     fn is_nan(self) -> bool {
         f32::is_nan(self)
     }
+    fn gemm(out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool, epilogue: Epilogue<Self>) {
+        gemm::gemm_f32(out, a, b, accumulate, epilogue);
+    }
 }
 
 impl Real for f64 {
@@ -155,5 +162,8 @@ impl Real for f64 {
     #[inline(always)]
     fn is_nan(self) -> bool {
         f64::is_nan(self)
+    }
+    fn gemm(out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool, epilogue: Epilogue<Self>) {
+        gemm::gemm_f64(out, a, b, accumulate, epilogue);
     }
 }

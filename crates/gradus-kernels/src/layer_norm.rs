@@ -1,0 +1,350 @@
+//! Layer normalisation of the rows of a `[rows, width]` matrix (Ba et al. 2016).
+
+use crate::partition::{PARALLEL_CHEAP, PIECE, Pieces};
+use crate::pool;
+use crate::real::Real;
+use crate::reduce::{self, Axis, lane_sum};
+use crate::vectorize::vectorize;
+
+/// The learned scale and shift of each column; either may be absent (1 and 0).
+#[derive(Clone, Copy, Debug)]
+pub struct Affine<'a, T> {
+    /// `[width]`
+    pub weight: Option<&'a [T]>,
+    /// `[width]`
+    pub bias: Option<&'a [T]>,
+}
+
+/// What [`layer_norm`] saves for its backward, one number a row: overwritten.
+#[derive(Debug)]
+pub struct RowStatistics<'a, T> {
+    /// Mean of each row.
+    pub mean: &'a mut [T],
+    /// `1 / √(variance + epsilon)` of each row, the variance divided by `width`.
+    pub rstd: &'a mut [T],
+}
+
+/// Rows that one task takes: whole rows of about `PIECE` elements together.
+fn rows_per_task(width: usize) -> usize {
+    (PIECE / width.max(1)).max(1)
+}
+
+/// Runs `task(first row, end)` over all rows, on the pool for much work.
+fn for_row_blocks(rows: usize, width: usize, block: usize, task: impl Fn(usize, usize) + Sync) {
+    let body = |i: usize| task(i * block, ((i + 1) * block).min(rows));
+    match rows * width < PARALLEL_CHEAP {
+        true => (0..rows.div_ceil(block)).for_each(body),
+        false => pool::parallel_for(rows.div_ceil(block), body),
+    }
+}
+
+/// `out = (x − mean) · rstd · weight + bias` for each row of `width` elements, `out` overwritten. Two passes for the
+/// variance, sums in sixteen lanes.
+pub fn layer_norm<T: Real>(out: &mut [T], saved: RowStatistics<T>, x: &[T], affine: Affine<T>, epsilon: f64) {
+    let rows = saved.mean.len();
+    if out.is_empty() {
+        return;
+    }
+    let width = out.len() / rows;
+    debug_assert!(out.len() == x.len() && out.len() == rows * width && saved.rstd.len() == rows);
+    let (out, mean, rstd) = (Pieces::new(out), Pieces::new(saved.mean), Pieces::new(saved.rstd));
+    for_row_blocks(rows, width, rows_per_task(width), |first, end| {
+        // SAFETY: the row blocks are disjoint.
+        let (out, saved) = unsafe {
+            let saved = RowStatistics {
+                mean: mean.get(first..end),
+                rstd: rstd.get(first..end),
+            };
+            (out.get(first * width..end * width), saved)
+        };
+        normalize_rows(out, saved, &x[first * width..end * width], affine, epsilon);
+    });
+}
+
+vectorize! {
+    fn normalize_rows[T: Real](out: &mut [T], saved: RowStatistics<T>, x: &[T], affine: Affine<T>, epsilon: f64) {
+        let width = x.len() / saved.mean.len();
+        let (count, epsilon) = (T::from_f64(width as f64), T::from_f64(epsilon));
+        let rows = out.chunks_exact_mut(width).zip(x.chunks_exact(width));
+        for ((out, x), (mean, rstd)) in rows.zip(saved.mean.iter_mut().zip(saved.rstd)) {
+            *mean = lane_sum(x, |x| x) / count;
+            let centre = *mean;
+            let variance = lane_sum(x, |x| (x - centre) * (x - centre)) / count;
+            *rstd = T::ONE / (variance + epsilon).sqrt();
+            let scale = *rstd;
+            match affine.weight {
+                Some(weight) => {
+                    for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
+                        *out = (x - centre) * scale * weight;
+                    }
+                }
+                None => {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = (x - centre) * scale;
+                    }
+                }
+            }
+            if let Some(bias) = affine.bias {
+                for (out, &bias) in out.iter_mut().zip(bias) {
+                    *out += bias;
+                }
+            }
+        }
+    }
+}
+
+/// What the backward of [`layer_norm`] reads.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNormSaved<'a, T> {
+    /// The forward's input, `[rows, width]`.
+    pub x: &'a [T],
+    /// The forward's `mean`, `[rows]`.
+    pub mean: &'a [T],
+    /// The forward's `rstd`, `[rows]`.
+    pub rstd: &'a [T],
+    /// The forward's weight, `[width]`.
+    pub weight: Option<&'a [T]>,
+}
+
+/// Gradient of [`layer_norm`] with respect to its input, `d_x` overwritten:
+/// `rstd · (g − mean(g) − x̂ · mean(g · x̂))` with `g = d_out · weight` and `x̂ = (x − mean) · rstd`.
+pub fn layer_norm_backward<T: Real>(d_x: &mut [T], d_out: &[T], saved: LayerNormSaved<T>) {
+    let rows = saved.mean.len();
+    if d_x.is_empty() {
+        return;
+    }
+    let width = d_x.len() / rows;
+    let d_x = Pieces::new(d_x);
+    for_row_blocks(rows, width, rows_per_task(width), |first, end| {
+        // SAFETY: the row blocks are disjoint.
+        let d_x = unsafe { d_x.get(first * width..end * width) };
+        let cells = first * width..end * width;
+        let part = LayerNormSaved {
+            x: &saved.x[cells.clone()],
+            mean: &saved.mean[first..end],
+            rstd: &saved.rstd[first..end],
+            weight: saved.weight,
+        };
+        backward_rows(d_x, &d_out[cells], part);
+    });
+}
+
+vectorize! {
+    fn backward_rows[T: Real](d_x: &mut [T], d_out: &[T], saved: LayerNormSaved<T>) {
+        let width = d_out.len() / saved.mean.len();
+        let per_element = T::ONE / T::from_f64(width as f64);
+        for (row, d_x) in d_x.chunks_exact_mut(width).enumerate() {
+            let (x, d_out) = (&saved.x[row * width..][..width], &d_out[row * width..][..width]);
+            let (mean, rstd) = (saved.mean[row], saved.rstd[row]);
+            match saved.weight {
+                Some(weight) => {
+                    for ((d_x, &d_out), &weight) in d_x.iter_mut().zip(d_out).zip(weight) {
+                        *d_x = d_out * weight;
+                    }
+                }
+                None => d_x.copy_from_slice(d_out),
+            }
+            let mean_g = lane_sum(d_x, |g| g) * per_element;
+            let mut lanes = [T::ZERO; reduce::LANES];
+            for (g, x) in d_x.chunks(reduce::LANES).zip(x.chunks(reduce::LANES)) {
+                for ((lane, &g), &x) in lanes.iter_mut().zip(g).zip(x) {
+                    *lane += g * ((x - mean) * rstd);
+                }
+            }
+            let mean_gx = reduce::add_lanes(lanes) * per_element;
+            for (d_x, &x) in d_x.iter_mut().zip(x) {
+                *d_x = rstd * (*d_x - mean_g - (x - mean) * rstd * mean_gx);
+            }
+        }
+    }
+}
+
+/// Gradients of [`layer_norm`]'s weight (`Σ d_out · x̂` over rows) and bias (`Σ d_out`), `[width]`, overwritten. Rows
+/// are added in fixed blocks.
+pub fn layer_norm_backward_affine<T: Real>(
+    d_weight: &mut [T],
+    d_bias: &mut [T],
+    d_out: &[T],
+    saved: LayerNormSaved<T>,
+) {
+    let (rows, width) = (saved.mean.len(), d_weight.len());
+    let mut products = vec![T::ZERO; d_out.len()];
+    let pieces = Pieces::new(&mut products);
+    for_row_blocks(rows, width, rows_per_task(width), |first, end| {
+        // SAFETY: the row blocks are disjoint.
+        let products = unsafe { pieces.get(first * width..end * width) };
+        for (row, products) in (first..end).zip(products.chunks_exact_mut(width.max(1))) {
+            let x = &saved.x[row * width..][..width];
+            products_row(
+                products,
+                &d_out[row * width..][..width],
+                x,
+                saved.mean[row],
+                saved.rstd[row],
+            );
+        }
+    });
+    let dims = Axis {
+        outer: 1,
+        axis: rows,
+        inner: width,
+    };
+    reduce::sum(d_weight, &products, dims);
+    reduce::sum(d_bias, d_out, dims);
+}
+
+vectorize! {
+    fn products_row[T: Real](out: &mut [T], d_out: &[T], x: &[T], mean: T, rstd: T) {
+        for ((out, &d_out), &x) in out.iter_mut().zip(d_out).zip(x) {
+            *out = d_out * ((x - mean) * rstd);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, noise, same_for_every_thread_count};
+
+    const EPSILON: f64 = 1e-5;
+
+    fn run<T: Real>(x: &[T], rows: usize, affine: Affine<T>) -> (Vec<T>, Vec<T>, Vec<T>) {
+        let (mut out, mut mean, mut rstd) =
+            (vec![T::ZERO; x.len()], vec![T::ZERO; rows], vec![T::ZERO; rows]);
+        layer_norm(
+            &mut out,
+            RowStatistics {
+                mean: &mut mean,
+                rstd: &mut rstd,
+            },
+            x,
+            affine,
+            EPSILON,
+        );
+        (out, mean, rstd)
+    }
+
+    fn naive(x: &[f64], rows: usize, weight: &[f64], bias: &[f64]) -> Vec<f64> {
+        let width = x.len() / rows;
+        let row = |x: &[f64]| {
+            let mean = x.iter().sum::<f64>() / width as f64;
+            let var = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+            let terms = x.iter().zip(weight).zip(bias);
+            terms
+                .map(|((x, w), b)| (x - mean) / (var + EPSILON).sqrt() * w + b)
+                .collect::<Vec<_>>()
+        };
+        x.chunks(width).flat_map(row).collect()
+    }
+
+    #[test]
+    fn forward_equals_the_definition() {
+        for (rows, width) in [(1, 1), (5, 7), (3, 16), (4, 33), (100, 384)] {
+            let x = noise::<f32>(rows * width, 1);
+            let (weight, bias) = (noise::<f32>(width, 2), noise::<f32>(width, 3));
+            let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let (out, ..) = run(
+                &x,
+                rows,
+                Affine {
+                    weight: Some(&weight),
+                    bias: Some(&bias),
+                },
+            );
+            assert_close(&out, &naive(&wide(&x), rows, &wide(&weight), &wide(&bias)), 2e-6);
+            let (out, ..) = run(
+                &x,
+                rows,
+                Affine {
+                    weight: None,
+                    bias: None,
+                },
+            );
+            assert_close(
+                &out,
+                &naive(&wide(&x), rows, &vec![1.0; width], &vec![0.0; width]),
+                2e-6,
+            );
+        }
+    }
+
+    #[test]
+    fn backward_equals_central_differences() {
+        let (rows, width) = (3, 17);
+        let (x, d_out) = (noise::<f64>(rows * width, 1), noise::<f64>(rows * width, 2));
+        let (weight, bias) = (noise::<f64>(width, 3), noise::<f64>(width, 4));
+        let (_, mean, rstd) = run(
+            &x,
+            rows,
+            Affine {
+                weight: Some(&weight),
+                bias: Some(&bias),
+            },
+        );
+        let saved = LayerNormSaved {
+            x: &x,
+            mean: &mean,
+            rstd: &rstd,
+            weight: Some(&weight),
+        };
+        let (mut d_x, mut d_weight, mut d_bias) =
+            (vec![f64::NAN; x.len()], vec![0.0; width], vec![0.0; width]);
+        layer_norm_backward(&mut d_x, &d_out, saved);
+        layer_norm_backward_affine(&mut d_weight, &mut d_bias, &d_out, saved);
+        let loss = |x: &[f64], weight: &[f64], bias: &[f64]| -> f64 {
+            naive(x, rows, weight, bias)
+                .iter()
+                .zip(&d_out)
+                .map(|(y, d)| y * d)
+                .sum()
+        };
+        let slope = |values: &[f64], i: usize, loss: &dyn Fn(&[f64]) -> f64| {
+            let bumped = |by: f64| {
+                let mut values = values.to_vec();
+                values[i] += by;
+                loss(&values)
+            };
+            (bumped(1e-5) - bumped(-1e-5)) / 2e-5
+        };
+        for (i, &d_x) in d_x.iter().enumerate() {
+            assert_close(&[d_x], &[slope(&x, i, &|x| loss(x, &weight, &bias))], 1e-7);
+        }
+        for i in 0..width {
+            assert_close(
+                &[d_weight[i]],
+                &[slope(&weight, i, &|weight| loss(&x, weight, &bias))],
+                1e-7,
+            );
+            assert_close(
+                &[d_bias[i]],
+                &[slope(&bias, i, &|bias| loss(&x, &weight, bias))],
+                1e-7,
+            );
+        }
+    }
+
+    #[test]
+    fn thread_count_does_not_change_bits() {
+        let (rows, width) = (700, 100);
+        let (x, d_out) = (noise::<f32>(rows * width, 1), noise::<f32>(rows * width, 2));
+        same_for_every_thread_count(|| {
+            let (out, mean, rstd) = run(
+                &x,
+                rows,
+                Affine {
+                    weight: None,
+                    bias: None,
+                },
+            );
+            let saved = LayerNormSaved {
+                x: &x,
+                mean: &mean,
+                rstd: &rstd,
+                weight: None,
+            };
+            let (mut d_weight, mut d_bias) = (vec![0.0; width], vec![0.0; width]);
+            layer_norm_backward_affine(&mut d_weight, &mut d_bias, &d_out, saved);
+            (out, d_weight, d_bias)
+        });
+    }
+}
