@@ -423,14 +423,6 @@ pub enum Error {
         #[source]
         source: parquet::errors::ParquetError,
     },
-    /// The Parquet reader broke on the file.
-    #[error("{} is damaged: the decoder stopped at column `{column}`", path.display())]
-    ParquetDecoderPanic {
-        /// The file.
-        path: PathBuf,
-        /// The column being read.
-        column: String,
-    },
     /// A codec that is not built in.
     #[error(
         "{}: column `{column}` is compressed with {codec}, which is not built in; write the file with snappy, gzip, \

@@ -37,7 +37,10 @@ impl Samples {
     /// # Errors
     /// When the features are not exactly `len` samples of that shape, or the channel factors do not match it.
     pub fn new(features: Features, shape: Vec<usize>, len: usize) -> Result<Samples> {
-        let sample_len: usize = shape.iter().product();
+        let sample_len = shape
+            .iter()
+            .try_fold(1usize, |product, &size| product.checked_mul(size))
+            .unwrap_or(0);
         let stored = match &features {
             Features::U8 { pixels, .. } => pixels.len(),
             Features::F32(values) => values.len(),

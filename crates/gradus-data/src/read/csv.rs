@@ -63,11 +63,10 @@ impl CsvText<'_> {
         }
         let kept: Vec<usize> = (0..header.len()).filter(|&i| !choice.drops(&header[i])).collect();
         let mut values: Vec<ColumnValues> = kept.iter().map(|&i| empty_column(is_number[i], rows)).collect();
-        self.for_each_row(header.len(), |_, record| {
+        self.for_each_row(header.len(), |record| {
             for (values, &i) in values.iter_mut().zip(&kept) {
                 push_cell(values, field(record, i));
             }
-            Ok(())
         })?;
         let columns = kept.iter().zip(values).map(|(&i, values)| Column {
             name: header[i].clone(),
@@ -85,8 +84,18 @@ impl CsvText<'_> {
     }
 
     fn delimiter(&self) -> u8 {
-        let header = self.text.lines().next().unwrap_or_default();
-        let count = |delimiter: u8| header.bytes().filter(|&byte| byte == delimiter).count();
+        let header = self
+            .text
+            .lines()
+            .find(|line| !line.is_empty())
+            .unwrap_or_default();
+        // Every second piece between quotes is a name, in which a delimiter is none.
+        let count = |delimiter: u8| -> usize {
+            let unquoted = header.split('"').step_by(2);
+            unquoted
+                .map(|piece| piece.bytes().filter(|&byte| byte == delimiter).count())
+                .sum()
+        };
         // `max_by_key` takes the last of equals.
         DELIMITERS
             .into_iter()
@@ -116,7 +125,7 @@ impl CsvText<'_> {
     fn infer_types(&self, header: &[String], choice: ColumnChoice<'_>) -> Result<(usize, Vec<bool>)> {
         let mut is_number: Vec<bool> = header.iter().map(|name| !choice.is_text(name)).collect();
         let mut rows = 0;
-        self.for_each_row(header.len(), |_, record| {
+        self.for_each_row(header.len(), |record| {
             rows += 1;
             for (i, is_number) in is_number
                 .iter_mut()
@@ -129,17 +138,12 @@ impl CsvText<'_> {
                     Cell::Number(_) => true,
                 };
             }
-            Ok(())
         })?;
         Ok((rows, is_number))
     }
 
-    /// Calls `visit` with the line and the fields of each row.
-    fn for_each_row(
-        &self,
-        width: usize,
-        mut visit: impl FnMut(u64, &ByteRecord) -> Result<()>,
-    ) -> Result<()> {
+    /// Calls `visit` with the fields of each row.
+    fn for_each_row(&self, width: usize, mut visit: impl FnMut(&ByteRecord)) -> Result<()> {
         let mut reader = self.reader();
         let mut record = ByteRecord::new();
         while reader
@@ -149,9 +153,8 @@ impl CsvText<'_> {
                 source,
             })?
         {
-            let line = record.position().map_or(0, csv::Position::line);
             if record.len() != width {
-                let (path, found) = (self.path.to_owned(), record.len());
+                let (path, line, found) = (self.path.to_owned(), self.line(&record), record.len());
                 return Err(Error::RaggedRow {
                     path,
                     line,
@@ -159,9 +162,23 @@ impl CsvText<'_> {
                     found,
                 });
             }
-            visit(line, &record)?;
+            visit(&record);
         }
         Ok(())
+    }
+
+    /// The 1-based line on which a record starts. The csv crate counts the blank lines before a record to it.
+    fn line(&self, record: &ByteRecord) -> u64 {
+        let Some(position) = record.position() else {
+            return 1;
+        };
+        let from = self
+            .text
+            .as_bytes()
+            .get(position.byte() as usize..)
+            .unwrap_or_default();
+        let blank = from.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        position.line() + blank.filter(|&&byte| byte == b'\n').count() as u64
     }
 }
 
@@ -235,5 +252,5 @@ pub(crate) fn line_of_row(path: &Path, row: usize) -> Option<u64> {
     };
     let mut reader = csv.reader();
     let record = reader.byte_records().nth(row)?.ok()?;
-    record.position().map(csv::Position::line)
+    Some(csv.line(&record))
 }
