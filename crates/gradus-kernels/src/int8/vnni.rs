@@ -145,6 +145,12 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
     let mut sums = Sums([[_mm512_setzero_si512(); V]; R]);
     // SAFETY: the caller's promise; the panel and its starts are filled up to whole vectors.
     unsafe {
+        for row in 0..R {
+            // Brings the output near while k runs: without it, large outputs take three times as long.
+            let y = t.y.wrapping_add(row * t.y_stride);
+            _mm_prefetch::<_MM_HINT_ET0>(y.cast());
+            _mm_prefetch::<_MM_HINT_ET0>(y.wrapping_add(t.cols - 1).cast());
+        }
         for v in 0..V {
             let start = _mm512_loadu_si512(t.starts.add(v * LANES).cast());
             for row in 0..R {

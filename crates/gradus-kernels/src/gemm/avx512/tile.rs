@@ -104,8 +104,8 @@ unsafe fn tile<const R: usize, const V: usize, const FULL: bool, const BY_ROWS: 
         for row in 0..R {
             // Brings the output near while k runs; addresses may lie past its end, which a prefetch allows.
             let c = t.c.wrapping_add(row * t.c_row_stride);
-            _mm_prefetch::<_MM_HINT_T0>(c.cast());
-            _mm_prefetch::<_MM_HINT_T0>(c.wrapping_add(COLS - 1).cast());
+            _mm_prefetch::<_MM_HINT_ET0>(c.cast());
+            _mm_prefetch::<_MM_HINT_ET0>(c.wrapping_add(COLS - 1).cast());
         }
         let (mut a, mut b) = (t.a, t.b);
         if BY_ROWS {
