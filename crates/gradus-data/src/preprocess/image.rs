@@ -161,35 +161,71 @@ impl ImagePreprocessing {
     }
 
     pub(super) fn json_sample(&self, value: &Value, out: &mut [f32]) -> Result<()> {
+        let shape = array_shape(value);
+        if self.arrangement(&shape).is_none() {
+            return Err(self.wrong_shape(describe_shape(&shape, value)));
+        }
+        let mut pixels = Vec::with_capacity(out.len());
+        flatten(value, &shape, &mut |number| pixels.push(number))?;
+        self.pixel_sample(&shape, &pixels, out)
+    }
+
+    /// Writes one sample, given as raw pixel values from 0 to 255 in the order of an array of `shape`, to `out`. The
+    /// shapes are those of [`Preprocessing::json_sample`](super::Preprocessing::json_sample).
+    ///
+    /// # Errors
+    /// [`Error::SampleShape`] for another shape or number of pixels, [`Error::PixelRange`] for a value out of range.
+    ///
+    /// # Panics
+    /// When `out` is not as long as a sample.
+    pub fn pixel_sample(&self, shape: &[usize], pixels: &[f32], out: &mut [f32]) -> Result<()> {
         assert_eq!(
             out.len(),
             self.pixel_shape().len(),
             "bug: a sample buffer of the wrong length"
         );
-        let found = array_shape(value);
-        let [channels, height, width] = self.shape;
-        let channels_first =
-            found == self.shape || found == [out.len()] || (channels == 1 && found == [height, width]);
-        let channels_last = found == [height, width, channels];
-        if !channels_first && !channels_last {
-            let found = describe_shape(&found, value);
-            return Err(Error::SampleShape {
-                expected: self.describe_input(),
-                found,
+        let arrangement = self.arrangement(shape).filter(|_| pixels.len() == out.len());
+        let Some(arrangement) = arrangement else {
+            return Err(self.wrong_shape(describe_lengths(shape)));
+        };
+        if let Some(&pixel) = pixels.iter().find(|pixel| !(0.0..=255.0).contains(*pixel)) {
+            return Err(Error::PixelRange {
+                found: f64::from(pixel),
             });
         }
-        let mut next = 0;
-        flatten(value, &found, &mut |number| {
-            let to = if channels_first {
-                next
-            } else {
-                (next % channels) * height * width + next / channels
-            };
-            out[to] = number;
-            next += 1;
-        })?;
+        match arrangement {
+            Arrangement::ChannelsFirst => out.copy_from_slice(pixels),
+            Arrangement::ChannelsLast => {
+                let [channels, height, width] = self.shape;
+                for (place, pixel) in pixels.chunks_exact(channels).enumerate() {
+                    for (channel, &value) in pixel.iter().enumerate() {
+                        out[channel * height * width + place] = value;
+                    }
+                }
+            }
+        }
         self.apply(out);
         Ok(())
+    }
+
+    /// How an array of this shape holds a sample, if it can.
+    fn arrangement(&self, found: &[usize]) -> Option<Arrangement> {
+        let [channels, height, width] = self.shape;
+        let flat = [self.pixel_shape().len()];
+        if found == self.shape || found == flat || (channels == 1 && found == [height, width]) {
+            Some(Arrangement::ChannelsFirst)
+        } else if found == [height, width, channels] {
+            Some(Arrangement::ChannelsLast)
+        } else {
+            None
+        }
+    }
+
+    fn wrong_shape(&self, found: String) -> Error {
+        Error::SampleShape {
+            expected: self.describe_input(),
+            found,
+        }
     }
 
     /// Raw pixel values to the model's, in place.
@@ -251,6 +287,13 @@ fn plane_sums(plane: &[u8]) -> (u64, u64) {
     })
 }
 
+/// The order of a sample's numbers.
+#[derive(Clone, Copy)]
+enum Arrangement {
+    ChannelsFirst,
+    ChannelsLast,
+}
+
 /// The lengths of nested arrays along their first elements.
 fn array_shape(value: &Value) -> Vec<usize> {
     let mut shape = Vec::new();
@@ -265,6 +308,13 @@ fn array_shape(value: &Value) -> Vec<usize> {
 fn describe_shape(shape: &[usize], value: &Value) -> String {
     match shape {
         [] => json_kind(value).to_owned(),
+        _ => describe_lengths(shape),
+    }
+}
+
+fn describe_lengths(shape: &[usize]) -> String {
+    match shape {
+        [] => "a number".to_owned(),
         [len] => format!("{len} values"),
         _ => shape.iter().map(|len| format!("[{len}]")).collect(),
     }
@@ -294,11 +344,7 @@ fn pixel_value(value: &Value) -> Result<f32> {
     let number = value.as_f64().ok_or_else(|| Error::PixelType {
         found: json_kind(value),
     })?;
-    if (0.0..=255.0).contains(&number) {
-        Ok(number as f32)
-    } else {
-        Err(Error::PixelRange { found: number })
-    }
+    Ok(number as f32)
 }
 
 #[cfg(test)]
