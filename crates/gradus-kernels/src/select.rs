@@ -1,10 +1,10 @@
 //! Choosing between two operands by a condition, and copying a strided view into row-major order.
 
 use crate::partition::{PARALLEL_CHEAP, for_row_pieces};
-use crate::real::Real;
 use crate::strided::{Strided, Walk};
 
-/// `out = a` where `condition` is not zero, else `b`, over the common `shape` (overwritten).
+/// `out = a` where `condition` is not zero, else `b`, over the common `shape` (overwritten). Its gradients are itself,
+/// of `d_out` and zero.
 pub fn where_cond<T: Copy + Send + Sync>(
     out: &mut [T],
     shape: &[usize],
@@ -28,17 +28,6 @@ pub fn where_cond<T: Copy + Send + Sync>(
                 };
             }
         });
-    });
-}
-
-/// Gradient of [`where_cond`] with all operands contiguous: `d_out` where the condition equals `chosen`, else 0.
-pub fn where_backward<T: Real>(d_x: &mut [T], condition: &[u8], d_out: &[T], chosen: bool) {
-    crate::unary::map2(d_x, condition, d_out, PARALLEL_CHEAP, |condition, d_out| {
-        if (condition != 0) == chosen {
-            d_out
-        } else {
-            T::ZERO
-        }
     });
 }
 
@@ -168,8 +157,5 @@ mod tests {
             },
         );
         assert_eq!(out, [a[0], b[0], a[2], a[3], b[0], a[5]]);
-        let mut d_x = [9.0_f32; 3];
-        where_backward(&mut d_x, &[1, 0, 7], &[1.0, 2.0, 3.0], false);
-        assert_eq!(d_x, [0.0, 2.0, 0.0]);
     }
 }

@@ -28,7 +28,9 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use mapped::MappedFile;
-pub use ops::{Activation, CrossEntropyOptions, PackedLinear, Reduction};
+pub use ops::{
+    Activation, BatchStatistics, ChannelAffine, Conv2dOptions, CrossEntropyOptions, PackedLinear, PoolOptions, Reduction,
+};
 pub use parameter::Parameter;
 pub use pool::{PoolStats, pool_stats, pool_trim};
 pub use rng::Rng;

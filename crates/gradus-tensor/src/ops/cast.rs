@@ -1,5 +1,6 @@
 //! Conversion between element types.
 
+use gradus_kernels::convert::{self, Number};
 use smallvec::smallvec;
 
 use crate::autograd::record;
@@ -9,8 +10,8 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// The elements as another type: rounded to the nearest float, or truncated toward zero and saturated for
-    /// integers (NaN becomes 0). Gradients pass between float types; a conversion to integers ends the graph.
+    /// The elements as another type: rounded once to the nearest float; a float becomes an integer by truncation that
+    /// saturates (NaN becomes 0), an integer becomes a narrower one by wrapping. Gradients pass between float types; a conversion to integers ends the graph.
     ///
     /// # Errors
     /// None at present; the signature is that of every op.
@@ -30,12 +31,9 @@ impl Tensor {
     }
 }
 
-fn cast<S: Element, D: Element>(x: &Tensor) -> Result<Tensor> {
+fn cast<S: Element + Number, D: Element + Number>(x: &Tensor) -> Result<Tensor> {
     let values = x.as_slice::<S>()?;
     Ok(Tensor::build(x.shape(), |out: &mut [D]| {
-        for (out, &value) in out.iter_mut().zip(values) {
-            // Every element type but i64 passes through f64 unchanged; i64 beyond 2⁵³ rounds, as it does in floats.
-            *out = D::from_f64(value.to_f64());
-        }
+        convert::cast(out, values)
     }))
 }

@@ -1,6 +1,6 @@
 //! Copies between strided views and row-major memory.
 
-use gradus_kernels::binary::zip;
+use gradus_kernels::select;
 use gradus_kernels::strided::Strided;
 use smallvec::smallvec;
 
@@ -32,7 +32,7 @@ impl Tensor {
             strides: self.strides(),
         };
         Ok(Tensor::build(self.shape(), |out| {
-            zip(out, self.shape(), view, view, |x: T, _| x)
+            select::contiguous(out, self.shape(), view)
         }))
     }
 

@@ -7,17 +7,28 @@
 //! Conventions: ops take any strides; the result is contiguous unless the op is a view. Half types compute through
 //! `f32` and round once. Shapes broadcast by NumPy's rules where an op says so.
 
+mod batch_norm;
 mod binary;
 mod cast;
+mod cat;
 mod contiguous;
+mod conv2d;
 mod cross_entropy;
+mod dropout;
+mod index;
+mod layer_norm;
 mod linear;
 mod matmul;
 mod max;
+mod pooling;
 mod reduce;
+mod select;
 mod softmax;
 mod unary;
 mod views;
 
+pub use batch_norm::{BatchStatistics, ChannelAffine};
+pub use conv2d::Conv2dOptions;
 pub use cross_entropy::{CrossEntropyOptions, Reduction};
 pub use linear::{Activation, PackedLinear};
+pub use pooling::PoolOptions;
