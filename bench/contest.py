@@ -17,8 +17,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 # Other processes may use this share of one core before a repeat counts as disturbed, and is waited out or retried.
 TOLERATED_OTHERS = 0.10
-LONGEST_WAIT_S = 10
+# Waiting helps against a neighbour's burst, not against a machine that is always busy: then the run goes on, marked.
+LONGEST_WAIT_S = 5
+WAITING_BUDGET_S = 180
 RETRIES = 2
+# A median of fewer undisturbed repeats than this would say less than one of all.
+ENOUGH_REPEATS = 3
 
 
 class Failed(Exception):
@@ -107,8 +111,19 @@ class Result:
     failure: str | None = None
 
     @property
+    def quiet(self):
+        """The repeats that nobody disturbed."""
+        return [seconds for seconds, cores in zip(self.seconds, self.others) if cores < TOLERATED_OTHERS]
+
+    @property
+    def trusted(self):
+        """Whether enough repeats were undisturbed for a figure to be quoted."""
+        return len(self.quiet) >= min(ENOUGH_REPEATS, len(self.seconds))
+
+    @property
     def median(self):
-        return statistics.median(self.seconds)
+        """Of the undisturbed repeats where there are enough of them, else of all."""
+        return statistics.median(self.quiet if self.trusted else self.seconds)
 
 
 def busy_seconds():
@@ -145,14 +160,23 @@ class Others:
         self.cores = max(0.0, used / wall)
 
 
-def wait_for_quiet(processes):
-    """Wait until the machine is ours, but not for ever."""
-    deadline = time.monotonic() + LONGEST_WAIT_S
-    while time.monotonic() < deadline:
-        with Others(processes) as others:
-            time.sleep(0.3)
-        if others.cores < TOLERATED_OTHERS:
-            return
+class Patience:
+    """Waits until the machine is ours, within a budget for the whole run."""
+
+    def __init__(self, processes):
+        self.processes = processes
+        self.left_s = WAITING_BUDGET_S
+
+    def wait_for_quiet(self):
+        """Return once others leave the machine alone, or when this wait or the whole budget has run out."""
+        start = time.monotonic()
+        longest_s = min(LONGEST_WAIT_S, self.left_s)
+        while time.monotonic() - start < longest_s:
+            with Others(self.processes) as others:
+                time.sleep(0.3)
+            if others.cores < TOLERATED_OTHERS:
+                break
+        self.left_s -= time.monotonic() - start
 
 
 @contextlib.contextmanager
@@ -167,21 +191,21 @@ def turn():
         yield
 
 
-def one_repeat(contender, processes):
-    """The least disturbed of a few tries: seconds per unit, and how much of the machine others used."""
+def one_repeat(contender, patience):
+    """The least disturbed of a few tries: how much of the machine others used, and seconds per unit."""
     tries = []
     for _ in range(RETRIES + 1):
         with turn():
-            wait_for_quiet(processes)
-            with Others(processes) as others:
+            patience.wait_for_quiet()
+            with Others(patience.processes) as others:
                 seconds = contender.run()
         tries.append((others.cores, seconds))
-        if others.cores < TOLERATED_OTHERS:
+        if others.cores < TOLERATED_OTHERS or patience.left_s <= 0:
             break
     return min(tries)
 
 
-def compete(contenders, repeats, processes):
+def compete(contenders, repeats, patience):
     """Let every contender run `repeats` times, taking turns; return one Result each, in the same order."""
     results = [Result(contender.name, contender.group, contender.threads) for contender in contenders]
     for step in ["prepare"] + ["time"] * repeats:
@@ -192,7 +216,7 @@ def compete(contenders, repeats, processes):
                 if step == "prepare":
                     contender.prepare()
                 else:
-                    others, seconds = one_repeat(contender, processes)
+                    others, seconds = one_repeat(contender, patience)
                     result.seconds.append(seconds)
                     result.others.append(round(others, 3))
             except Failed as failure:

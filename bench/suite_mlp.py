@@ -111,10 +111,10 @@ def print_table(title, results, unit, show):
             continue
         low, high = sorted((show(min(result.seconds)), show(max(result.seconds))))
         ratio = f"{result.median / ours:.2f}×" if ours and result.group != OURS else ""
-        print(f"| {result.name} | {result.threads} | {number(show(result.median))} | {number(low)} – {number(high)} | {ratio} |")
-    disturbed = sum(cores >= contest.TOLERATED_OTHERS for result in results for cores in result.others)
-    if disturbed:
-        print(f"\n{disturbed} of {sum(len(result.others) for result in results)} repeats ran while others used the machine.")
+        mark = "" if result.trusted else " (disturbed)"
+        print(f"| {result.name} | {result.threads} | {number(show(result.median))}{mark} | {number(low)} – {number(high)} | {ratio} |")
+    if not all(result.trusted for result in results if not result.failure):
+        print("\nOther processes used the machine during this table; do not quote the figures marked as disturbed.")
 
 
 def number(value):
@@ -132,7 +132,7 @@ def document(title, results, unit, show):
             continue
         values = [show(seconds) for seconds in result.seconds]
         row |= {"median": round(show(result.median), 2), "min": round(min(values), 2), "max": round(max(values), 2),
-                "repeats": len(values), "others_cores": result.others}
+                "repeats": len(values), "trusted": result.trusted, "others_cores": result.others}
         if ours and result.group != OURS:
             row["gradus_is_faster_by"] = round(result.median / ours, 3)
         rows.append(row)
@@ -158,7 +158,7 @@ def print_summary(tables):
         rows = [row for row in table["rows"] if "median" in row]
         peers = fastest_of_each_group([row for row in rows if row["group"] != OURS], table["unit"])
         for ours in [row for row in rows if row["group"] == OURS and row["threads"] == 2] or [None]:
-            versus = [f"{row['group']} {number(row['median'])}" + ratio(ours, row, table["unit"]) for row in peers]
+            versus = [f"{row['group']} {number(row['median'])}" + times_faster(ours, row, table["unit"]) for row in peers]
             head = f"{table['title']}, {table['unit']}" + (f": **{ours['name']} {number(ours['median'])}**" if ours else "")
             print(f"- {head}: " + "; ".join(versus))
 
@@ -170,7 +170,7 @@ def fastest_of_each_group(rows, unit):
     return [better((row for row in rows if row["group"] == group), key=lambda row: row["median"]) for group in groups]
 
 
-def ratio(ours, theirs, unit):
+def times_faster(ours, theirs, unit):
     """How many times faster `ours` is, in brackets; nothing without `ours`."""
     if ours is None:
         return ""
@@ -191,10 +191,11 @@ def main():
     sys.stdout.reconfigure(line_buffering=True)  # a long run is watched through a file, too
     peers = start_peers(args)
     try:
-        versions, processes = library_versions(peers), [peer.process.pid for peer in peers.values()]
+        versions = library_versions(peers)
+        patience = contest.Patience([peer.process.pid for peer in peers.values()])
         tables = []
         for title, contenders, unit, show in workloads(args, peers):
-            results = contest.compete(contenders, args.repeats, processes)
+            results = contest.compete(contenders, args.repeats, patience)
             print_table(title, results, unit, show)
             tables.append(document(title, results, unit, show))
     finally:
