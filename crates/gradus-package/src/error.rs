@@ -116,7 +116,7 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: Malformed,
+        source: Box<Malformed>,
     },
     /// A tensor's element type has no counterpart here.
     #[error("{}: tensor `{tensor}` has element type {dtype}, which gradus does not hold; convert it to one of f64, f32, bf16, f16, i64, u8, i8", path.display())]
@@ -149,7 +149,7 @@ pub enum Error {
         tensor: String,
         /// What does not fit.
         #[source]
-        source: SparseProblem,
+        source: Box<SparseProblem>,
     },
     /// A run is to be created where one is already.
     #[error("{} already holds a run; resume it, or choose another folder", path.display())]
@@ -189,7 +189,7 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: gradus_data::Error,
+        source: Box<gradus_data::Error>,
     },
     /// A tensor operation failed.
     #[error("tensor `{tensor}`")]
@@ -198,11 +198,11 @@ pub enum Error {
         tensor: String,
         /// The failure.
         #[source]
-        source: gradus_tensor::Error,
+        source: Box<gradus_tensor::Error>,
     },
     /// A file could not be mapped into memory.
     #[error(transparent)]
-    Map(gradus_tensor::Error),
+    Map(Box<gradus_tensor::Error>),
 }
 
 impl Error {
@@ -235,7 +235,7 @@ impl Error {
     pub(crate) fn tensor(name: &str) -> impl FnOnce(gradus_tensor::Error) -> Error {
         move |source| Error::Tensor {
             tensor: name.to_owned(),
-            source,
+            source: Box::new(source),
         }
     }
 }

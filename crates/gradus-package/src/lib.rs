@@ -34,6 +34,18 @@
 //! Int8 weights are stored as `NAME.weight` (I8, `[out, in]`) and `NAME.weight_scale` (F32, `[out]`): the weight of
 //! output `o` is `weight[o] * weight_scale[o]`. `config.json` then has a `quantization_config`.
 //!
+//! ```
+//! use gradus_package::safetensors::{read_safetensors, write_safetensors};
+//! use gradus_tensor::Tensor;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("tensors.safetensors");
+//! let tensors = [("weight".to_owned(), Tensor::from_vec(vec![1.0f32, 2.0], [2])?)];
+//! write_safetensors(&path, &tensors, &Default::default())?;
+//! assert_eq!(read_safetensors(&path)?.tensors[0].1.to_vec::<f32>()?, [1.0, 2.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! A folder of numbered packages, `name/1`, `name/2`, …, is a model with versions; [`versions()`] and [`resolve`] read it.
 //!
 //! # A run directory

@@ -107,7 +107,7 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(Error::json(path))?;
         let invalid = |source| Error::Preprocessing {
             path: path.to_path_buf(),
-            source,
+            source: Box::new(source),
         };
         manifest.preprocessing.validate().map_err(invalid)?;
         Ok((manifest, fingerprint))

@@ -80,10 +80,10 @@ impl Package {
         let folder = folder.as_ref();
         refuse_to_replace(folder)?;
         let new = NewFolder::create(folder)?;
-        let (tensors, sparse_tensors) = encode(contents)?;
+        let stored = encode(contents)?;
         let mut manifest = Manifest {
             format_version: FORMAT_VERSION,
-            sparse_tensors,
+            sparse_tensors: stored.in_parts,
             ..contents.manifest.clone()
         };
         manifest.files = BTreeMap::from([
@@ -93,7 +93,7 @@ impl Package {
             ),
             (
                 WEIGHTS_FILE.to_owned(),
-                write_weights(&new.path().join(WEIGHTS_FILE), &tensors)?,
+                write_weights(&new.path().join(WEIGHTS_FILE), &stored.tensors)?,
             ),
         ]);
         let path = new.path().join(MANIFEST_FILE);
@@ -190,8 +190,9 @@ impl PackageContents {
     /// # Errors
     /// [`Error::Tensor`] when a tensor cannot be read.
     pub fn tensor_bytes(&self) -> Result<u64> {
-        let (tensors, _) = encode(self)?;
-        Ok(tensors
+        let stored = encode(self)?;
+        Ok(stored
+            .tensors
             .iter()
             .map(|(_, tensor)| crate::safetensors::stored_bytes(tensor) as u64)
             .sum())
@@ -243,15 +244,24 @@ fn refuse_to_replace(folder: &Path) -> Result<()> {
     })
 }
 
-/// The tensors as they will be stored, and the names of those that are stored in parts.
-fn encode(contents: &PackageContents) -> Result<(Cow<'_, [(String, Tensor)]>, Vec<String>)> {
+/// Tensors as they will be stored.
+struct Stored<'a> {
+    tensors: Cow<'a, [(String, Tensor)]>,
+    /// The names of those that are stored in parts, in order.
+    in_parts: Vec<String>,
+}
+
+fn encode(contents: &PackageContents) -> Result<Stored<'_>> {
     match contents.encoding {
-        Encoding::Dense => Ok((Cow::Borrowed(&contents.tensors), Vec::new())),
+        Encoding::Dense => Ok(Stored {
+            tensors: Cow::Borrowed(&contents.tensors),
+            in_parts: Vec::new(),
+        }),
         Encoding::Sparse => encode_sparse(&contents.tensors),
     }
 }
 
-fn encode_sparse(tensors: &[(String, Tensor)]) -> Result<(Cow<'_, [(String, Tensor)]>, Vec<String>)> {
+fn encode_sparse(tensors: &[(String, Tensor)]) -> Result<Stored<'_>> {
     let (mut stored, mut in_parts) = (Vec::with_capacity(tensors.len()), Vec::new());
     for (name, tensor) in tensors {
         match sparse::pack(name, tensor).map_err(Error::tensor(name))? {
@@ -263,7 +273,10 @@ fn encode_sparse(tensors: &[(String, Tensor)]) -> Result<(Cow<'_, [(String, Tens
         }
     }
     in_parts.sort();
-    Ok((Cow::Owned(stored), in_parts))
+    Ok(Stored {
+        tensors: Cow::Owned(stored),
+        in_parts,
+    })
 }
 
 fn write_config(path: &Path, config: &Value) -> Result<FileRecord> {
@@ -336,10 +349,10 @@ fn read_weights(folder: &Path, manifest: &Manifest) -> Result<Vec<(String, Tenso
     let header = parse(&path, file.bytes())?;
     let mut tensors: BTreeMap<_, _> = tensors_of(&path, &file, &header.tensors)?.into_iter().collect();
     for name in &manifest.sparse_tensors {
-        sparse::unpack(name, &mut tensors).map_err(|source| Error::Sparse {
+        sparse::unpack(name, &mut tensors).map_err(|problem| Error::Sparse {
             path: path.clone(),
             tensor: name.clone(),
-            source,
+            source: Box::new(problem),
         })?;
     }
     Ok(tensors.into_iter().collect())

@@ -1,4 +1,5 @@
 //! Packages as other crates use them: saved, opened, damaged, replaced, versioned, inspected.
+#![cfg(test)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

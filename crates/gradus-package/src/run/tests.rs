@@ -168,7 +168,7 @@ fn a_resumed_metrics_log_has_the_bytes_of_an_uninterrupted_one() {
 fn events_are_the_very_bytes_that_tensorboard_writes() {
     let (_dir, run) = run();
     let mut log = run.event_log(LogStart::Fresh).unwrap();
-    log.scalars(0, 1.5, &[("train/loss", 2.302585)]).unwrap();
+    log.scalars(0, 1.5, &[("train/loss", 2.375)]).unwrap();
     let at_checkpoint = log.position();
     log.scalars(99, 2.0, &[("train/loss", 9.9)]).unwrap();
     drop(log);

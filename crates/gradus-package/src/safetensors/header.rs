@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use gradus_tensor::DType;
-use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata};
 
 /// Bytes of the length that every file begins with.
@@ -56,9 +55,6 @@ pub enum Malformed {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// The reference implementation refuses the layout for another reason.
-    #[error("the layout of its tensors is refused: {0}")]
-    Layout(SafeTensorError),
 }
 
 /// Where one tensor lies in a file, and what it is.

@@ -40,14 +40,14 @@ pub(crate) fn map(path: &Path) -> Result<Arc<MappedFile>> {
             needed_by: "it was to be read",
         });
     }
-    MappedFile::open(path).map_err(Error::Map)
+    MappedFile::open(path).map_err(|source| Error::Map(Box::new(source)))
 }
 
 /// Reads the header of a file that lies in memory.
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Header> {
     Header::parse(bytes).map_err(|source| Error::SafeTensors {
         path: path.to_path_buf(),
-        source,
+        source: Box::new(source),
     })
 }
 
