@@ -75,6 +75,132 @@ pub enum Error {
         /// The values allowed.
         expected: &'static str,
     },
+
+    /// A model answered with a number that cannot be scored.
+    #[error(
+        "the model's logit of sample {row}, class {class} is {value}; its weights or its input are broken"
+    )]
+    LogitNotFinite {
+        /// The sample.
+        row: usize,
+        /// The class.
+        class: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
+
+    /// Logits have another shape than the labels ask for.
+    #[error("logits have shape {got:?}, expected {expected}; do the package's labels belong to its weights?")]
+    LogitsShape {
+        /// The shape found.
+        got: Vec<usize>,
+        /// The shape expected, in words.
+        expected: String,
+    },
+
+    /// Samples have another shape than the model takes.
+    #[error("samples have shape {got:?}, the model takes {expected:?}")]
+    SampleShape {
+        /// Shape of one sample.
+        got: Vec<usize>,
+        /// Shape that the package's preprocessing makes.
+        expected: Vec<usize>,
+    },
+
+    /// A data set and a model name different classes.
+    #[error(
+        "the data set's classes are {data:?}, the model's are {model:?}; load the data with the model's labels"
+    )]
+    LabelNames {
+        /// Classes of the model.
+        model: Vec<String>,
+        /// Classes of the data set.
+        data: Vec<String>,
+    },
+
+    /// A batch of no rows was asked for.
+    #[error("batch size is 0, expected at least 1")]
+    BatchSize,
+
+    /// A package is for another task.
+    #[error("the package's task is `{found}`, expected `{expected}`")]
+    Task {
+        /// The manifest's task.
+        found: String,
+        /// The task that can be evaluated.
+        expected: &'static str,
+    },
+
+    /// A package's signature contradicts itself or the preprocessing.
+    #[error("the package's signature: {field} is {got}, expected {expected}")]
+    Signature {
+        /// Part of the signature.
+        field: &'static str,
+        /// What it says.
+        got: String,
+        /// What it should say.
+        expected: String,
+    },
+
+    /// A package's `config.json` describes no model of this build.
+    #[error("config.json describes no model that this build knows")]
+    ModelConfig {
+        /// Where reading it failed.
+        source: serde_json::Error,
+    },
+
+    /// A sample of a request cannot be prepared.
+    #[error("sample {index}")]
+    InSample {
+        /// Its place in the request.
+        index: usize,
+        /// What is wrong with it.
+        source: Box<gradus_data::Error>,
+    },
+
+    /// A picture has a number of channels that PNG files have not.
+    #[error("a picture has {channels} channels; 1, 3 or 4 can be shown")]
+    PictureChannels {
+        /// The number of channels.
+        channels: usize,
+    },
+
+    /// A picture could not be written as PNG.
+    #[error("a picture could not be encoded as PNG")]
+    Picture {
+        /// What the encoder said.
+        source: image::ImageError,
+    },
+
+    /// A chart could not be drawn.
+    #[error("a chart could not be drawn")]
+    Chart {
+        /// What the drawing library said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The report's template failed.
+    #[error("the report's template failed")]
+    Template {
+        /// What the template engine said.
+        source: minijinja::Error,
+    },
+
+    /// A data set or a sample could not be used.
+    #[error(transparent)]
+    Data(#[from] gradus_data::Error),
+
+    /// A model could not be built or refused its input.
+    #[error(transparent)]
+    Model(#[from] gradus_nn::Error),
+
+    /// A package could not be read.
+    #[error(transparent)]
+    Package(#[from] gradus_package::Error),
+
+    /// A tensor operation refused its operands.
+    #[error(transparent)]
+    Tensor(#[from] gradus_tensor::Error),
 }
 
 /// Result with this crate's [`enum@Error`].

@@ -1,16 +1,30 @@
 #![forbid(unsafe_code)]
 //! How good a model is, and how sure we are of it.
 //!
+//! * [`Predictor`]: a package made ready to answer, with its preparation and its signature.
+//! * [`evaluate()`]: a predictor's [`Evaluation`] on a data set: metrics, intervals and the worst errors.
+//! * [`html`]: the report of an evaluation as one HTML file.
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
 //! * [`bootstrap`]: percentile intervals from resampled counts, seeded and independent of the thread count.
-//! * [`ClassificationReport`]: all of the above for one set of predictions, ready for JSON.
+//! * [`reference_statistics`]: what training data look like, for drift detection later.
 //!
-//! Not here: what trains a model (`gradus-train`) or answers requests (`gradus-serve`).
+//! Not here: what trains a model (`gradus-train`) or answers requests over a network (`gradus-serve`).
 
 pub mod bootstrap;
 mod classification_report;
 mod error;
+mod evaluation;
+pub mod html;
 pub mod metrics;
+mod predictions;
+mod predictor;
+mod reference;
 
 pub use classification_report::{Averages, ClassRow, ClassificationReport, Estimate};
 pub use error::{Error, Result};
+pub use evaluation::{
+    ColumnValue, EvaluateOptions, Evaluation, Picture, Sample, WorstError, evaluate, score,
+};
+pub use predictions::Predictions;
+pub use predictor::Predictor;
+pub use reference::reference_statistics;

@@ -76,7 +76,8 @@ pub fn sample_log_losses<P: Probability>(
         .collect())
 }
 
-fn of_sample<P: Probability>(probability: P) -> f64 {
+/// The log-loss of a sample whose true class has this probability.
+pub(crate) fn of_sample<P: Probability>(probability: P) -> f64 {
     -probability.into().clamp(P::CLIP, 1.0 - P::CLIP).ln()
 }
 

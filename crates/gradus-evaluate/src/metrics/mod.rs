@@ -21,6 +21,7 @@ pub use average::{Average, LabelSet};
 pub use class_counts::ClassCounts;
 pub use confusion_matrix::{ConfusionMatrix, Normalization};
 pub use f1::{f1, f1_per_class};
+pub(crate) use log_loss::of_sample as log_loss_of_probability;
 pub use log_loss::{Probability, log_loss, sample_log_losses};
 pub use precision::{precision, precision_per_class};
 pub use recall::{recall, recall_per_class};

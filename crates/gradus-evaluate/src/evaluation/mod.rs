@@ -1,0 +1,165 @@
+//! Scoring a model on a data set.
+
+mod sample;
+mod worst;
+
+use std::time::Instant;
+
+use gradus_data::{Dataset, Preprocessing};
+use gradus_package::MetricValue;
+use serde::{Deserialize, Serialize};
+
+pub use sample::{ColumnValue, Picture, Sample};
+pub use worst::WorstError;
+
+use crate::bootstrap::BootstrapOptions;
+use crate::metrics::{ConfusionMatrix, LabelSet, log_loss_of_probability};
+use crate::{ClassificationReport, Error, Estimate, Predictions, Predictor, Result};
+
+/// How a model is scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateOptions {
+    /// Rows that go through the model at once, at least 1; default 256. It changes speed, not results.
+    pub batch_size: usize,
+    /// How intervals are drawn; `None` leaves them out.
+    pub bootstrap: Option<BootstrapOptions>,
+    /// The classes that macro averages cover.
+    pub label_set: LabelSet,
+    /// How many of the worst errors to keep; default 24.
+    pub worst_errors: usize,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self {
+            batch_size: 256,
+            bootstrap: Some(BootstrapOptions::default()),
+            label_set: LabelSet::default(),
+            worst_errors: 24,
+        }
+    }
+}
+
+/// How good a model is on one data set, and where it fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Number of samples.
+    pub n: u64,
+    /// Accuracy, precision, recall and F1, with intervals.
+    pub report: ClassificationReport,
+    /// Counts of (true class, predicted class).
+    pub confusion: ConfusionMatrix,
+    /// Mean negative logarithm of the true class's probability, in nats; clipped as scikit-learn clips f64.
+    pub log_loss: f64,
+    /// The wrongly predicted samples that surprised the model most, the worst first.
+    pub worst_errors: Vec<WorstError>,
+    /// SHA-256 fingerprint of the data set.
+    pub dataset_sha256: String,
+    /// Seconds that the predictions took; absent when they were made elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predict_seconds: Option<f64>,
+}
+
+/// Scores a model on a data set that was prepared by the model's own preprocessing.
+///
+/// # Errors
+/// [`Error::LabelNames`] when the data set names other classes than the model, [`Error::SampleShape`] when its samples
+/// have another shape, and those of [`Predictor::predict_samples`] and [`score`].
+pub fn evaluate(predictor: &Predictor, dataset: &Dataset, options: &EvaluateOptions) -> Result<Evaluation> {
+    if dataset.label_names() != predictor.labels() {
+        return Err(Error::LabelNames {
+            model: predictor.labels().to_vec(),
+            data: dataset.label_names().to_vec(),
+        });
+    }
+    let start = Instant::now();
+    let predictions = predictor.predict_samples(dataset.samples(), options.batch_size)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let evaluation = score(&predictions, dataset, Some(predictor.preprocessing()), options)?;
+    Ok(Evaluation {
+        predict_seconds: Some(seconds),
+        ..evaluation
+    })
+}
+
+/// Scores predictions that were made for every sample of a data set, in order. `preprocessing` lets the worst errors of
+/// a table show their values as they were before preparation.
+///
+/// # Errors
+/// [`Error::Empty`], [`Error::LengthMismatch`] when predictions and samples differ in number or in classes, and those
+/// of [`ClassificationReport::new`].
+pub fn score(
+    predictions: &Predictions,
+    dataset: &Dataset,
+    preprocessing: Option<&Preprocessing>,
+    options: &EvaluateOptions,
+) -> Result<Evaluation> {
+    let num_classes = dataset.num_classes();
+    if predictions.num_classes() != num_classes {
+        return Err(Error::LengthMismatch {
+            left_name: "predictions of a sample",
+            left: predictions.num_classes(),
+            right_name: "the data set's classes",
+            right: num_classes,
+        });
+    }
+    let predicted = predictions.classes();
+    let confusion = ConfusionMatrix::from_labels(dataset.labels(), &predicted, num_classes)?;
+    let report = ClassificationReport::new(
+        &confusion,
+        dataset.label_names(),
+        options.label_set,
+        options.bootstrap,
+    )?;
+    let losses: Vec<f64> = predictions
+        .probabilities_of(dataset.labels())
+        .into_iter()
+        .map(log_loss_of_probability)
+        .collect();
+    let worst = worst::Candidates {
+        predictions,
+        predicted: &predicted,
+        losses: &losses,
+        dataset,
+        preprocessing,
+    };
+    Ok(Evaluation {
+        n: confusion.total(),
+        report,
+        confusion,
+        log_loss: losses.iter().sum::<f64>() / losses.len() as f64,
+        worst_errors: worst.pick(options.worst_errors),
+        dataset_sha256: dataset.fingerprint().to_owned(),
+        predict_seconds: None,
+    })
+}
+
+impl Evaluation {
+    /// The main figures as a package's manifest keeps them; `split` says what the data were (`test`).
+    pub fn metric_values(&self, split: &str) -> Vec<MetricValue> {
+        let macro_average = &self.report.macro_average;
+        let log_loss = Estimate {
+            value: self.log_loss,
+            interval: None,
+        };
+        let figures = [
+            ("accuracy", self.report.accuracy),
+            ("macro_precision", macro_average.precision),
+            ("macro_recall", macro_average.recall),
+            ("macro_f1", macro_average.f1),
+            ("log_loss", log_loss),
+        ];
+        let confidence = self.report.bootstrap.map(|bootstrap| bootstrap.confidence);
+        let stored = figures.map(|(name, Estimate { value, interval })| MetricValue {
+            name: name.to_owned(),
+            value,
+            lower: interval.map(|interval| interval.lower),
+            upper: interval.map(|interval| interval.upper),
+            confidence: interval.and(confidence),
+            split: split.to_owned(),
+            n: self.n,
+        });
+        stored.into()
+    }
+}

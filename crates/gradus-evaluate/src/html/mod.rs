@@ -1,0 +1,19 @@
+//! The report for people: one HTML file that needs no network, no script and no other file.
+//!
+//! The page is made from the templates in this crate's `templates` folder; every value that comes from data (class
+//! names, column values, recipe text) is escaped by the template engine, and a content security policy in the file
+//! forbids everything but its own styles and inline pictures. Colours follow the reader's light or dark setting and
+//! switch to light on paper.
+
+mod chart;
+mod class_chart;
+mod curve_chart;
+mod facts;
+mod format;
+mod history;
+mod page;
+mod picture;
+mod view;
+
+pub use history::{Curve, CurvePanel, LearningCurves};
+pub use page::{Fact, HtmlReport};

@@ -1,0 +1,110 @@
+//! Assembling the page.
+
+use gradus_package::Package;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use super::history::LearningCurves;
+use super::view::View;
+use crate::{Error, Evaluation, Result};
+
+/// A line of a list of facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What it is about.
+    pub name: String,
+    /// What is so.
+    pub value: String,
+}
+
+impl Fact {
+    /// A fact from its two halves.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+}
+
+/// What a report shows. All but the title, the labels and the evaluation may be left empty.
+#[derive(Clone, Debug)]
+pub struct HtmlReport<'a> {
+    /// Name of the model, for the heading.
+    pub title: String,
+    /// Where the samples come from, such as a path and a split.
+    pub data: String,
+    /// The evaluation.
+    pub evaluation: &'a Evaluation,
+    /// Learning curves of the run that trained the model.
+    pub curves: LearningCurves,
+    /// Architecture and size.
+    pub model: Vec<Fact>,
+    /// Recipe, seed, parent and fingerprints.
+    pub lineage: Vec<Fact>,
+    /// One entry for each compression step, in order.
+    pub compression: Vec<Vec<Fact>>,
+    /// The recipe as text, shown folded.
+    pub recipe: Option<String>,
+}
+
+impl<'a> HtmlReport<'a> {
+    /// A report about an evaluation alone.
+    pub fn new(title: impl Into<String>, data: impl Into<String>, evaluation: &'a Evaluation) -> Self {
+        Self {
+            title: title.into(),
+            data: data.into(),
+            evaluation,
+            curves: LearningCurves::default(),
+            model: Vec::new(),
+            lineage: Vec::new(),
+            compression: Vec::new(),
+            recipe: None,
+        }
+    }
+
+    /// Adds what a package says about the model: architecture, lineage and compression.
+    pub fn with_package(mut self, package: &Package) -> Self {
+        let facts = super::facts::of_package(package);
+        self.model = facts.model;
+        self.lineage = facts.lineage;
+        self.compression = facts.compression;
+        self.recipe = package.manifest().lineage.recipe.clone();
+        self
+    }
+
+    /// Adds the learning curves of the run that trained the model.
+    pub fn with_curves(mut self, curves: LearningCurves) -> Self {
+        self.curves = curves;
+        self
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// [`Error::Chart`], [`Error::Picture`] or [`Error::Template`] when a part cannot be made; none of them is
+    /// expected of an evaluation that this crate made.
+    pub fn render(&self) -> Result<String> {
+        let view = View::new(self)?;
+        render(&view).map_err(|source| Error::Template { source })
+    }
+}
+
+fn render(view: &View) -> std::result::Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|name| match name {
+        name if name.ends_with(".html") => AutoEscape::Html,
+        _ => AutoEscape::None,
+    });
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    environment.add_template("report.css", include_str!("../../templates/report.css"))?;
+    environment.add_template("report.html", include_str!("../../templates/report.html"))?;
+    environment.get_template("report.html")?.render(Serde(view))
+}

@@ -1,0 +1,218 @@
+//! A package made ready to answer.
+
+use std::path::Path;
+
+use gradus_data::{Dataset, Preprocessing, Samples};
+use gradus_nn::{Layer, ModelConfig};
+use gradus_package::{Manifest, Package, Signature, TensorSpec};
+use gradus_tensor::{DType, Tensor, no_grad};
+use serde_json::Value;
+
+use crate::{Error, Predictions, Result};
+
+/// The task that a [`Predictor`] answers.
+const CLASSIFICATION: &str = "classification";
+
+/// A model with its preparation and its signature. It may be shared between threads; predicting changes nothing in it.
+///
+/// Every way in (data sets, JSON, picture files) goes through the preparation that is stored in the package, so an
+/// answer cannot depend on where the sample came from.
+pub struct Predictor {
+    model: Box<dyn Layer>,
+    manifest: Manifest,
+}
+
+impl Predictor {
+    /// Opens the package in a folder.
+    ///
+    /// # Errors
+    /// Those of [`Package::open`] and [`Self::from_package`].
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        Self::from_package(&Package::open(folder)?)
+    }
+
+    /// Builds a package's model and loads its weights.
+    ///
+    /// # Errors
+    /// [`Error::ModelConfig`] when `config.json` is no architecture of this build, [`Error::Model`] when the weights do
+    /// not fit it, and those of [`Self::from_parts`].
+    pub fn from_package(package: &Package) -> Result<Self> {
+        let config: ModelConfig = serde_json::from_value(package.config().clone())
+            .map_err(|source| Error::ModelConfig { source })?;
+        Self::from_parts(config.load(package.tensors())?, package.manifest().clone())
+    }
+
+    /// A predictor from a model in memory, which is put into evaluation mode, and what a manifest says about it.
+    ///
+    /// # Errors
+    /// [`Error::Task`] for another task than classification, [`Error::Signature`] when inputs, outputs or labels do not
+    /// agree with each other or with the preprocessing.
+    pub fn from_parts(model: Box<dyn Layer>, manifest: Manifest) -> Result<Self> {
+        if manifest.task != CLASSIFICATION {
+            return Err(Error::Task {
+                found: manifest.task,
+                expected: CLASSIFICATION,
+            });
+        }
+        manifest.preprocessing.validate()?;
+        check_signature(&manifest.signature, &manifest.preprocessing.sample_shape())?;
+        model.eval();
+        Ok(Self { model, manifest })
+    }
+
+    /// Inputs, outputs and labels.
+    pub fn signature(&self) -> &Signature {
+        &self.manifest.signature
+    }
+
+    /// Names of the classes, in the order of the logits.
+    pub fn labels(&self) -> &[String] {
+        &self.manifest.signature.labels
+    }
+
+    /// What is done to a raw sample.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.manifest.preprocessing
+    }
+
+    /// Everything that the package says about the model.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The model itself, in evaluation mode.
+    pub fn model(&self) -> &dyn Layer {
+        &*self.model
+    }
+
+    /// The logits `[batch, classes]` of prepared inputs, f32 `[batch, ..sample_shape]`.
+    ///
+    /// # Errors
+    /// [`Error::SampleShape`] for inputs of another shape, [`Error::Model`] when the model refuses them.
+    pub fn predict_batch(&self, inputs: &Tensor) -> Result<Tensor> {
+        let sample_shape = self.preprocessing().sample_shape();
+        if inputs.rank() == 0 || inputs.shape()[1..] != sample_shape {
+            let got = inputs.shape().iter().skip(1).copied().collect();
+            return Err(Error::SampleShape {
+                got,
+                expected: sample_shape,
+            });
+        }
+        let _no_grad = no_grad();
+        let logits = self.model.forward(inputs)?;
+        let expected = [inputs.shape()[0], self.labels().len()];
+        if logits.shape() != expected {
+            return Err(Error::LogitsShape {
+                got: logits.shape().to_vec(),
+                expected: format!("{expected:?}"),
+            });
+        }
+        Ok(logits)
+    }
+
+    /// The probabilities `[batch, classes]` of prepared inputs: the softmax of their logits, f32.
+    ///
+    /// # Errors
+    /// As [`Self::predict_batch`].
+    pub fn predict_probabilities(&self, inputs: &Tensor) -> Result<Tensor> {
+        Ok(self.predict_batch(inputs)?.softmax(1)?)
+    }
+
+    /// Predictions for prepared samples, `batch_size` at a time.
+    ///
+    /// # Errors
+    /// [`Error::BatchSize`] for 0, [`Error::Empty`] without samples, those of [`Self::predict_batch`] and
+    /// [`Predictions::new`].
+    pub fn predict_samples(&self, samples: &Samples, batch_size: usize) -> Result<Predictions> {
+        if batch_size == 0 {
+            return Err(Error::BatchSize);
+        }
+        let mut logits = Vec::with_capacity(samples.len() * self.labels().len());
+        for start in (0..samples.len()).step_by(batch_size) {
+            let batch = samples.tensor(start..samples.len().min(start + batch_size));
+            logits.extend_from_slice(self.predict_batch(&batch)?.contiguous()?.as_slice()?);
+        }
+        Predictions::new(logits, self.labels().len())
+    }
+
+    /// Predictions for the samples of a data set, `batch_size` at a time.
+    ///
+    /// # Errors
+    /// As [`Self::predict_samples`].
+    pub fn predict_dataset(&self, dataset: &Dataset, batch_size: usize) -> Result<Predictions> {
+        self.predict_samples(dataset.samples(), batch_size)
+    }
+
+    /// Prepares raw samples given as JSON (see [`Preprocessing::json_sample`]): f32 `[samples, ..sample_shape]`.
+    ///
+    /// # Errors
+    /// [`Error::InSample`] with the place of the first sample that cannot be prepared.
+    pub fn encode_json(&self, samples: &[Value]) -> Result<Tensor> {
+        self.encode(samples, |sample, out| {
+            self.preprocessing().json_sample(sample, out)
+        })
+    }
+
+    /// Prepares the bytes of PNG or JPEG files: f32 `[files, ..sample_shape]`.
+    ///
+    /// # Errors
+    /// [`Error::InSample`] with the place of the first file that cannot be prepared.
+    pub fn encode_pictures(&self, files: &[impl AsRef<[u8]>]) -> Result<Tensor> {
+        self.encode(files, |file, out| {
+            self.preprocessing().picture_sample(file.as_ref(), out)
+        })
+    }
+
+    fn encode<S>(
+        &self,
+        samples: &[S],
+        prepare: impl Fn(&S, &mut [f32]) -> gradus_data::Result<()>,
+    ) -> Result<Tensor> {
+        let shape = self.preprocessing().sample_shape();
+        let sample_len = self.preprocessing().sample_len();
+        Tensor::try_build([&[samples.len()], shape.as_slice()].concat(), |out| {
+            for (index, (sample, row)) in samples.iter().zip(out.chunks_exact_mut(sample_len)).enumerate() {
+                prepare(sample, row).map_err(|source| Error::InSample {
+                    index,
+                    source: Box::new(source),
+                })?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl std::fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor")
+            .field("signature", self.signature())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One f32 input as the preprocessing makes it, one output with a label for each class.
+fn check_signature(signature: &Signature, sample_shape: &[usize]) -> Result<()> {
+    let ([input], [output]) = (signature.inputs.as_slice(), signature.outputs.as_slice()) else {
+        let (inputs, outputs) = (signature.inputs.len(), signature.outputs.len());
+        return Err(Error::Signature {
+            field: "inputs and outputs",
+            got: format!("{inputs} and {outputs}"),
+            expected: "one of each".to_owned(),
+        });
+    };
+    check_spec("input", input, sample_shape)?;
+    check_spec("output", output, &[signature.labels.len()])
+}
+
+fn check_spec(field: &'static str, spec: &TensorSpec, row: &[usize]) -> Result<()> {
+    let agrees = |(found, expected): (&Option<usize>, &usize)| found.is_none_or(|found| found == *expected);
+    let shape_fits = spec.shape.len() == row.len() + 1 && spec.shape[1..].iter().zip(row).all(agrees);
+    if spec.dtype == DType::F32 && shape_fits && !row.contains(&0) {
+        return Ok(());
+    }
+    Err(Error::Signature {
+        field,
+        got: format!("{} {:?}", spec.dtype.name(), spec.shape),
+        expected: format!("f32, a batch of {row:?}"),
+    })
+}
