@@ -52,7 +52,9 @@ pub fn scale_gradients(parameters: &[Parameter], factor: f64) -> Result<()> {
 
 fn change_gradients(parameters: &[Parameter], change: impl Fn(&mut [f32])) -> Result<()> {
     for parameter in parameters {
-        let Some(grad) = parameter.take_grad() else { continue };
+        let Some(grad) = parameter.take_grad() else {
+            continue;
+        };
         let old = grad.as_slice::<f32>()?;
         // A tensor never changes, so the new gradient is a new one; its memory comes from the pool.
         let new = Tensor::build(grad.shape(), |out: &mut [f32]| {
@@ -89,7 +91,10 @@ mod tests {
     }
 
     fn gradients(parameters: &[Parameter]) -> Vec<f32> {
-        parameters.iter().flat_map(|p| p.grad().unwrap().to_vec::<f32>().unwrap()).collect()
+        parameters
+            .iter()
+            .flat_map(|p| p.grad().unwrap().to_vec::<f32>().unwrap())
+            .collect()
     }
 
     #[test]

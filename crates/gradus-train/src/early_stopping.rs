@@ -31,7 +31,10 @@ impl EarlyStopping {
     pub fn observe(&self, state: &mut EarlyStoppingState, value: f64, direction: Direction) -> bool {
         let best = state.best.map_or(direction.worst(), |best| best.0);
         if direction.improves(best, value, self.min_delta) {
-            *state = EarlyStoppingState { best: Some(ExactF64(value)), bad_evaluations: 0 };
+            *state = EarlyStoppingState {
+                best: Some(ExactF64(value)),
+                bad_evaluations: 0,
+            };
         } else {
             state.bad_evaluations += 1;
         }
@@ -45,7 +48,10 @@ mod tests {
 
     #[test]
     fn stops_after_patience_evaluations_without_enough_improvement() {
-        let rule = EarlyStopping { patience: 2, min_delta: 0.1 };
+        let rule = EarlyStopping {
+            patience: 2,
+            min_delta: 0.1,
+        };
         let mut state = EarlyStoppingState::default();
         let stops: Vec<bool> = [1.0, 0.5, 0.45, 0.41]
             .into_iter()
@@ -56,7 +62,10 @@ mod tests {
 
     #[test]
     fn a_new_best_resets_the_count() {
-        let rule = EarlyStopping { patience: 2, min_delta: 0.0 };
+        let rule = EarlyStopping {
+            patience: 2,
+            min_delta: 0.0,
+        };
         let mut state = EarlyStoppingState::default();
         for accuracy in [0.5, 0.4, 0.6, 0.6] {
             assert!(!rule.observe(&mut state, accuracy, Direction::Maximize));

@@ -20,8 +20,15 @@ impl Ema {
     /// # Errors
     /// [`Error::Tensor`] when a parameter does not hold `f32`.
     pub fn new(parameters: Vec<Parameter>, decay: f64) -> Result<Ema> {
-        let shadows = parameters.iter().map(|p| Ok(p.value().to_vec::<f32>()?)).collect::<Result<_>>()?;
-        Ok(Ema { decay, parameters, shadows })
+        let shadows = parameters
+            .iter()
+            .map(|p| Ok(p.value().to_vec::<f32>()?))
+            .collect::<Result<_>>()?;
+        Ok(Ema {
+            decay,
+            parameters,
+            shadows,
+        })
     }
 
     /// Moves the shadows towards the parameters, after an optimiser step.
@@ -54,7 +61,12 @@ impl Ema {
         let named = |(index, (parameter, shadow)): (usize, (&Parameter, &Vec<f32>))| {
             Ok((index.to_string(), Tensor::from_slice(shadow, parameter.shape())?))
         };
-        self.parameters.iter().zip(&self.shadows).enumerate().map(named).collect()
+        self.parameters
+            .iter()
+            .zip(&self.shadows)
+            .enumerate()
+            .map(named)
+            .collect()
     }
 
     /// Restores what [`Ema::state`] gave.
@@ -64,11 +76,18 @@ impl Ema {
     pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         for (index, shadow) in self.shadows.iter_mut().enumerate() {
             let name = index.to_string();
-            let values = state.iter().find(|(known, _)| *known == name).map(|(_, tensor)| tensor.to_vec::<f32>());
+            let values = state
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, tensor)| tensor.to_vec::<f32>());
             let values = values.transpose()?.unwrap_or_default();
             if values.len() != shadow.len() {
                 let (expected, got) = (format!("{} numbers", shadow.len()), values.len().to_string());
-                return Err(Error::OptimizerState { name: format!("ema.{name}"), expected, got });
+                return Err(Error::OptimizerState {
+                    name: format!("ema.{name}"),
+                    expected,
+                    got,
+                });
             }
             *shadow = values;
         }

@@ -139,6 +139,61 @@ pub enum Error {
         /// All names.
         known: String,
     },
+    /// The run folder holds a run already.
+    #[error(
+        "{path} already holds a run; go on with it by resuming (`gradus train RECIPE --resume`), or choose another folder with --out"
+    )]
+    RunExists {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// There is nothing to resume.
+    #[error("{path} holds no run to resume; train without resuming first")]
+    NothingToResume {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A run cannot go on by another recipe than it began with.
+    #[error("{path} was begun with another recipe: {} differ; resume with the same settings, or start afresh in another folder", .sections.join(", "))]
+    RecipeChanged {
+        /// The run folder.
+        path: PathBuf,
+        /// Sections that differ.
+        sections: Vec<String>,
+    },
+    /// A run cannot go on with other data than it began with.
+    #[error(
+        "the training data of {path} have changed since the run began (fingerprint {got}, was {expected}); restore them, or start afresh in another folder"
+    )]
+    DataChanged {
+        /// The run folder.
+        path: PathBuf,
+        /// The fingerprint the run began with.
+        expected: String,
+        /// The fingerprint of the data now.
+        got: String,
+    },
+    /// A checkpoint's state does not say what the loop must know.
+    #[error(
+        "the checkpoint of step {step} does not hold a training's state; was it written by another program?"
+    )]
+    CheckpointState {
+        /// The checkpoint's step.
+        step: u64,
+        /// What is missing.
+        source: serde_json::Error,
+    },
+    /// The loss, or a weight, became NaN or infinite.
+    #[error(transparent)]
+    Diverged(Box<Divergence>),
+    /// Two tensors that belong together do not.
+    #[error("fit: {rows} rows of inputs but {targets} targets; give one target per row")]
+    TargetCount {
+        /// Rows of inputs.
+        rows: usize,
+        /// Targets.
+        targets: usize,
+    },
     /// Saved state does not belong to this optimiser or these parameters.
     #[error("optimiser state `{name}`: expected {expected}, got {got}; was it saved by another recipe?")]
     OptimizerState {
@@ -151,7 +206,71 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Adds the step of the last checkpoint to a divergence.
+    pub(crate) fn with_last_good(self, last_good: Option<u64>) -> Error {
+        match self {
+            Error::Diverged(divergence) => Error::Diverged(Box::new(Divergence {
+                last_good,
+                ..*divergence
+            })),
+            other => other,
+        }
+    }
+}
+
 /// The part of a message that offers the nearest real name.
 fn did_you_mean(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+    suggestion
+        .as_ref()
+        .map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+}
+
+/// A run that left the numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divergence {
+    /// The optimiser step that could not be taken, counted from 1.
+    pub step: u64,
+    /// Its epoch, counted from 1.
+    pub epoch: u64,
+    /// The loss: NaN or infinite. NaN also where a weight is not finite.
+    pub loss: f64,
+    /// The learning rate at this step.
+    pub learning_rate: f64,
+    /// Whether the recipe limits gradients.
+    pub clips: bool,
+    /// 2-norm of each parameter by name.
+    pub parameter_norms: Vec<(String, f64)>,
+    /// Step of the last checkpoint from before, if there is one.
+    pub last_good: Option<u64>,
+}
+
+impl std::error::Error for Divergence {}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence {
+            step,
+            epoch,
+            loss,
+            learning_rate,
+            ..
+        } = self;
+        write!(
+            f,
+            "training diverged at step {step} (epoch {epoch}): the loss is {loss}; parameter norms:"
+        )?;
+        for (name, norm) in &self.parameter_norms {
+            write!(f, " {name} {norm:.3e}")?;
+        }
+        write!(f, "; lower train.learning_rate (now {learning_rate})")?;
+        if !self.clips {
+            write!(f, ", set train.clip_norm = 1.0")?;
+        }
+        write!(f, ", or check the data for infinite values; ")?;
+        match self.last_good {
+            Some(good) => write!(f, "the checkpoint of step {good} is kept"),
+            None => write!(f, "no checkpoint had been written yet"),
+        }
+    }
 }

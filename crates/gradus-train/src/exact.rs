@@ -31,7 +31,14 @@ mod tests {
 
     #[test]
     fn every_kind_of_number_survives_json() {
-        for value in [0.1, -0.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE / 3.0, 1.0 / 3.0] {
+        for value in [
+            0.1,
+            -0.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::MIN_POSITIVE / 3.0,
+            1.0 / 3.0,
+        ] {
             let json = serde_json::to_string(&ExactF64(value)).unwrap();
             let back: ExactF64 = serde_json::from_str(&json).unwrap();
             assert_eq!(back, ExactF64(value), "{value}");

@@ -6,10 +6,15 @@ pub mod early_stopping;
 pub mod ema;
 mod error;
 pub mod exact;
+mod fit;
 pub mod monitor;
 pub mod optimizers;
 pub mod recipe;
 pub mod schedules;
 pub mod settings;
+pub mod training;
 
-pub use error::{Error, Place, Result};
+pub use error::{Divergence, Error, Place, Result};
+pub use fit::{EpochRecord, Fit, FitOptions, History, Scores};
+pub use recipe::Recipe;
+pub use training::{Event, Observer, Outcome, StopReason, TrainOptions, train};

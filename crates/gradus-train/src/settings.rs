@@ -42,7 +42,10 @@ pub(crate) struct Checks {
 
 impl Checks {
     pub(crate) fn of(section: &'static str) -> Checks {
-        Checks { section, problems: Vec::new() }
+        Checks {
+            section,
+            problems: Vec::new(),
+        }
     }
 
     /// `value` must be a finite number above 0.
@@ -52,12 +55,22 @@ impl Checks {
 
     /// `value` must be a finite number, 0 or more.
     pub(crate) fn not_negative(&mut self, key: &str, value: f64) {
-        self.require(value >= 0.0 && value.is_finite(), key, value, "a number of at least 0");
+        self.require(
+            value >= 0.0 && value.is_finite(),
+            key,
+            value,
+            "a number of at least 0",
+        );
     }
 
     /// `value` must lie in [0, 1).
     pub(crate) fn below_one(&mut self, key: &str, value: f64) {
-        self.require((0.0..1.0).contains(&value), key, value, "a number from 0 to below 1");
+        self.require(
+            (0.0..1.0).contains(&value),
+            key,
+            value,
+            "a number from 0 to below 1",
+        );
     }
 
     /// `value` must lie strictly between 0 and 1.
@@ -74,7 +87,11 @@ impl Checks {
     pub(crate) fn require(&mut self, holds: bool, key: &str, value: impl fmt::Display, expected: &str) {
         if !holds {
             let key = format!("{}.{key}", self.section);
-            self.problems.push(Problem { key, value: value.to_string(), expected: expected.to_owned() });
+            self.problems.push(Problem {
+                key,
+                value: value.to_string(),
+                expected: expected.to_owned(),
+            });
         }
     }
 
@@ -92,6 +109,8 @@ impl Checks {
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(Error::InvalidSettings { problems: Problems(self.problems) })
+        Err(Error::InvalidSettings {
+            problems: Problems(self.problems),
+        })
     }
 }

@@ -20,7 +20,11 @@ pub struct AdadeltaConfig {
 
 impl Default for AdadeltaConfig {
     fn default() -> AdadeltaConfig {
-        AdadeltaConfig { rho: 0.9, eps: 1e-6, weight_decay: 0.0 }
+        AdadeltaConfig {
+            rho: 0.9,
+            eps: 1e-6,
+            weight_decay: 0.0,
+        }
     }
 }
 
@@ -48,7 +52,10 @@ impl Adadelta {
 
     /// As configured.
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: AdadeltaConfig) -> Adadelta {
-        Adadelta { group: ParameterGroup::new(parameters, learning_rate, &["square_avg", "acc_delta"]), config }
+        Adadelta {
+            group: ParameterGroup::new(parameters, learning_rate, &["square_avg", "acc_delta"]),
+            config,
+        }
     }
 
     /// Sets the decay rate of both means.
@@ -78,11 +85,20 @@ impl Adadelta {
 
 impl Optimizer for Adadelta {
     fn step(&mut self) -> Result<()> {
-        let AdadeltaConfig { rho, eps: epsilon, weight_decay } = self.config;
+        let AdadeltaConfig {
+            rho,
+            eps: epsilon,
+            weight_decay,
+        } = self.config;
         let learning_rate = self.group.learning_rate;
         self.group.update(|value, grad, slot| {
             let weight_decay = slot.decay(weight_decay);
-            let options = adadelta::Adadelta { learning_rate, rho, epsilon, weight_decay };
+            let options = adadelta::Adadelta {
+                learning_rate,
+                rho,
+                epsilon,
+                weight_decay,
+            };
             adadelta::adadelta(value, slot.buffers(value.len(), 0.0), grad, &options);
         })
     }

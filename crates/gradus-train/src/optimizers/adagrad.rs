@@ -22,7 +22,12 @@ pub struct AdagradConfig {
 
 impl Default for AdagradConfig {
     fn default() -> AdagradConfig {
-        AdagradConfig { lr_decay: 0.0, eps: 1e-10, initial_accumulator_value: 0.0, weight_decay: 0.0 }
+        AdagradConfig {
+            lr_decay: 0.0,
+            eps: 1e-10,
+            initial_accumulator_value: 0.0,
+            weight_decay: 0.0,
+        }
     }
 }
 
@@ -51,7 +56,10 @@ impl Adagrad {
 
     /// As configured.
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: AdagradConfig) -> Adagrad {
-        Adagrad { group: ParameterGroup::new(parameters, learning_rate, &["sum"]), config }
+        Adagrad {
+            group: ParameterGroup::new(parameters, learning_rate, &["sum"]),
+            config,
+        }
     }
 
     /// Sets how the learning rate falls with the step.
@@ -87,7 +95,12 @@ impl Adagrad {
 
 impl Optimizer for Adagrad {
     fn step(&mut self) -> Result<()> {
-        let AdagradConfig { lr_decay, eps, initial_accumulator_value, weight_decay } = self.config;
+        let AdagradConfig {
+            lr_decay,
+            eps,
+            initial_accumulator_value,
+            weight_decay,
+        } = self.config;
         let learning_rate = self.group.learning_rate;
         self.group.update(|value, grad, slot| {
             let options = adagrad::Adagrad {

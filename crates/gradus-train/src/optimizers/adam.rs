@@ -22,13 +22,20 @@ pub struct AdamConfig {
 
 impl Default for AdamConfig {
     fn default() -> AdamConfig {
-        AdamConfig { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, amsgrad: false }
+        AdamConfig {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            amsgrad: false,
+        }
     }
 }
 
 impl AdamConfig {
     pub(super) fn check(&self, checks: &mut Checks) {
-        self.betas.iter().for_each(|&beta| checks.below_one("betas", beta));
+        self.betas
+            .iter()
+            .for_each(|&beta| checks.below_one("betas", beta));
         checks.not_negative("eps", self.eps);
         checks.not_negative("weight_decay", self.weight_decay);
     }
@@ -53,7 +60,11 @@ impl Adam {
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: AdamConfig) -> Adam {
         let names = &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
         let group = ParameterGroup::new(parameters, learning_rate, names);
-        Adam { group, config, decay_mode: WeightDecay::Coupled }
+        Adam {
+            group,
+            config,
+            decay_mode: WeightDecay::Coupled,
+        }
     }
 
     /// Takes weight decay out of the gradient, which makes it AdamW.
@@ -95,18 +106,37 @@ impl Adam {
 
 impl Optimizer for Adam {
     fn step(&mut self) -> Result<()> {
-        let AdamConfig { betas, eps: epsilon, weight_decay, amsgrad } = self.config;
+        let AdamConfig {
+            betas,
+            eps: epsilon,
+            weight_decay,
+            amsgrad,
+        } = self.config;
         let (learning_rate, decay_mode) = (self.group.learning_rate, self.decay_mode);
         self.group.update(|value, grad, slot| {
             let weight_decay = slot.decay(weight_decay);
-            let options = adam::Adam { learning_rate, betas, epsilon, weight_decay, decay_mode };
+            let options = adam::Adam {
+                learning_rate,
+                betas,
+                epsilon,
+                weight_decay,
+                decay_mode,
+            };
             let step = slot.step;
             let state = if amsgrad {
                 let [exp_avg, exp_avg_sq, largest] = slot.buffers(value.len(), 0.0);
-                AdamState { exp_avg, exp_avg_sq, max_exp_avg_sq: Some(largest) }
+                AdamState {
+                    exp_avg,
+                    exp_avg_sq,
+                    max_exp_avg_sq: Some(largest),
+                }
             } else {
                 let [exp_avg, exp_avg_sq] = slot.buffers(value.len(), 0.0);
-                AdamState { exp_avg, exp_avg_sq, max_exp_avg_sq: None }
+                AdamState {
+                    exp_avg,
+                    exp_avg_sq,
+                    max_exp_avg_sq: None,
+                }
             };
             adam::adam(value, state, grad, &options, step);
         })

@@ -21,8 +21,15 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> AdamWConfig {
-        let AdamConfig { betas, eps, amsgrad, .. } = AdamConfig::default();
-        AdamWConfig { betas, eps, weight_decay: 0.01, amsgrad }
+        let AdamConfig {
+            betas, eps, amsgrad, ..
+        } = AdamConfig::default();
+        AdamWConfig {
+            betas,
+            eps,
+            weight_decay: 0.01,
+            amsgrad,
+        }
     }
 }
 
@@ -32,8 +39,18 @@ impl AdamWConfig {
     }
 
     fn moments(&self) -> AdamConfig {
-        let AdamWConfig { betas, eps, weight_decay, amsgrad } = *self;
-        AdamConfig { betas, eps, weight_decay, amsgrad }
+        let AdamWConfig {
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+        } = *self;
+        AdamConfig {
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+        }
     }
 }
 
@@ -52,27 +69,37 @@ impl AdamW {
 
     /// As configured.
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: &AdamWConfig) -> AdamW {
-        AdamW { adam: Adam::with_config(parameters, learning_rate, config.moments()).decoupled() }
+        AdamW {
+            adam: Adam::with_config(parameters, learning_rate, config.moments()).decoupled(),
+        }
     }
 
     /// Sets the decay rates of the moments.
     pub fn betas(self, betas: [f64; 2]) -> AdamW {
-        AdamW { adam: self.adam.betas(betas) }
+        AdamW {
+            adam: self.adam.betas(betas),
+        }
     }
 
     /// Sets the weight decay.
     pub fn weight_decay(self, weight_decay: f64) -> AdamW {
-        AdamW { adam: self.adam.weight_decay(weight_decay) }
+        AdamW {
+            adam: self.adam.weight_decay(weight_decay),
+        }
     }
 
     /// Chooses AMSGrad.
     pub fn amsgrad(self, amsgrad: bool) -> AdamW {
-        AdamW { adam: self.adam.amsgrad(amsgrad) }
+        AdamW {
+            adam: self.adam.amsgrad(amsgrad),
+        }
     }
 
     /// Chooses the parameters that weight decay applies to.
     pub fn decay_scope(self, scope: DecayScope) -> AdamW {
-        AdamW { adam: self.adam.decay_scope(scope) }
+        AdamW {
+            adam: self.adam.decay_scope(scope),
+        }
     }
 }
 

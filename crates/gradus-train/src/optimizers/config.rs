@@ -57,7 +57,10 @@ impl Default for OptimizerConfig {
 
 impl From<OptimizerKind> for OptimizerConfig {
     fn from(kind: OptimizerKind) -> OptimizerConfig {
-        OptimizerConfig { weight_decay_scope: DecayScope::default(), kind }
+        OptimizerConfig {
+            weight_decay_scope: DecayScope::default(),
+            kind,
+        }
     }
 }
 
@@ -110,9 +113,15 @@ impl OptimizerKind {
         match self.clone() {
             OptimizerKind::GradientDescent(config) => Box::new(config.build(parameters, learning_rate)),
             OptimizerKind::Sgd(config) => Box::new(Sgd::with_config(parameters, learning_rate, config)),
-            OptimizerKind::Adagrad(config) => Box::new(Adagrad::with_config(parameters, learning_rate, config)),
-            OptimizerKind::Adadelta(config) => Box::new(Adadelta::with_config(parameters, learning_rate, config)),
-            OptimizerKind::RmsProp(config) => Box::new(RmsProp::with_config(parameters, learning_rate, config)),
+            OptimizerKind::Adagrad(config) => {
+                Box::new(Adagrad::with_config(parameters, learning_rate, config))
+            }
+            OptimizerKind::Adadelta(config) => {
+                Box::new(Adadelta::with_config(parameters, learning_rate, config))
+            }
+            OptimizerKind::RmsProp(config) => {
+                Box::new(RmsProp::with_config(parameters, learning_rate, config))
+            }
             OptimizerKind::Adam(config) => Box::new(Adam::with_config(parameters, learning_rate, config)),
             OptimizerKind::AdamW(config) => Box::new(AdamW::with_config(parameters, learning_rate, &config)),
             OptimizerKind::Lion(config) => Box::new(Lion::with_config(parameters, learning_rate, config)),

@@ -21,7 +21,10 @@ impl GradientDescentConfig {
 
     /// The optimiser; that its batches are whole sets is up to the loop.
     pub fn build(&self, parameters: Vec<Parameter>, learning_rate: f64) -> Sgd {
-        let config = SgdConfig { weight_decay: self.weight_decay, ..SgdConfig::default() };
+        let config = SgdConfig {
+            weight_decay: self.weight_decay,
+            ..SgdConfig::default()
+        };
         Sgd::with_config(parameters, learning_rate, config)
     }
 }

@@ -47,17 +47,25 @@ impl Slot {
     pub fn buffers<const N: usize>(&mut self, len: usize, initial: f32) -> [&mut [f32]; N] {
         let mut buffers = self.buffers.iter_mut();
         std::array::from_fn(|_| {
-            let buffer = buffers.next().expect("bug: an optimiser asks for more buffers than MAX_BUFFERS");
+            let buffer = buffers
+                .next()
+                .expect("bug: an optimiser asks for more buffers than MAX_BUFFERS");
             buffer.resize(len, initial);
             buffer.as_mut_slice()
         })
     }
 
     /// As [`Slot::buffers`], filled with 0 when fresh, but only those that are wanted.
-    pub fn wanted_buffers<const N: usize>(&mut self, len: usize, wanted: [bool; N]) -> [Option<&mut [f32]>; N] {
+    pub fn wanted_buffers<const N: usize>(
+        &mut self,
+        len: usize,
+        wanted: [bool; N],
+    ) -> [Option<&mut [f32]>; N] {
         let mut buffers = self.buffers.iter_mut().zip(wanted);
         std::array::from_fn(|_| {
-            let (buffer, wanted) = buffers.next().expect("bug: an optimiser asks for more buffers than MAX_BUFFERS");
+            let (buffer, wanted) = buffers
+                .next()
+                .expect("bug: an optimiser asks for more buffers than MAX_BUFFERS");
             wanted.then(|| {
                 buffer.resize(len, 0.0);
                 buffer.as_mut_slice()
@@ -79,8 +87,13 @@ impl ParameterGroup {
         buffer_names: &'static [&'static str],
     ) -> ParameterGroup {
         let slots = vec![Slot::default(); parameters.len()];
-        let mut group =
-            ParameterGroup { learning_rate, decay_scope: DecayScope::All, parameters, slots, buffer_names };
+        let mut group = ParameterGroup {
+            learning_rate,
+            decay_scope: DecayScope::All,
+            parameters,
+            slots,
+            buffer_names,
+        };
         group.set_decay_scope(DecayScope::All);
         group
     }
@@ -124,7 +137,10 @@ impl ParameterGroup {
         for (index, slot) in self.slots.iter().enumerate() {
             for (name, buffer) in self.buffer_names.iter().zip(&slot.buffers) {
                 if !buffer.is_empty() {
-                    state.push((format!("{index}.{name}"), Tensor::from_slice(buffer, [buffer.len()])?));
+                    state.push((
+                        format!("{index}.{name}"),
+                        Tensor::from_slice(buffer, [buffer.len()])?,
+                    ));
                 }
             }
         }
@@ -148,7 +164,11 @@ impl ParameterGroup {
     fn load_steps(&mut self, steps: &[i64]) -> Result<()> {
         if steps.len() != self.slots.len() {
             let expected = format!("{} counts", self.slots.len());
-            return Err(Error::OptimizerState { name: STEPS.to_owned(), expected, got: steps.len().to_string() });
+            return Err(Error::OptimizerState {
+                name: STEPS.to_owned(),
+                expected,
+                got: steps.len().to_string(),
+            });
         }
         for (slot, &step) in self.slots.iter_mut().zip(steps) {
             slot.step = u64::try_from(step).unwrap_or(0);
@@ -165,7 +185,11 @@ impl ParameterGroup {
         let numel = self.parameters[index].numel();
         if values.len() != numel {
             let (expected, got) = (format!("{numel} numbers"), values.len().to_string());
-            return Err(Error::OptimizerState { name: name.to_owned(), expected, got });
+            return Err(Error::OptimizerState {
+                name: name.to_owned(),
+                expected,
+                got,
+            });
         }
         self.slots[index].buffers[buffer] = values;
         Ok(())
@@ -174,8 +198,14 @@ impl ParameterGroup {
     /// The parameter and the buffer that `3.exp_avg` names.
     fn locate(&self, name: &str) -> Option<(usize, usize)> {
         let (index, buffer) = name.split_once('.')?;
-        let index = index.parse().ok().filter(|&index: &usize| index < self.parameters.len())?;
-        Some((index, self.buffer_names.iter().position(|known| *known == buffer)?))
+        let index = index
+            .parse()
+            .ok()
+            .filter(|&index: &usize| index < self.parameters.len())?;
+        Some((
+            index,
+            self.buffer_names.iter().position(|known| *known == buffer)?,
+        ))
     }
 }
 
@@ -188,7 +218,9 @@ mod tests {
     fn parameters() -> Vec<Parameter> {
         let matrix = Tensor::from_vec(vec![1.0f32, -2.0, 3.0, -4.0], [2, 2]).unwrap();
         let vector = Tensor::from_vec(vec![0.5f32, 0.25], [2]).unwrap();
-        [matrix, vector].map(|tensor| Parameter::new(tensor).unwrap()).into()
+        [matrix, vector]
+            .map(|tensor| Parameter::new(tensor).unwrap())
+            .into()
     }
 
     fn give_gradients(parameters: &[Parameter], scale: f32) {
@@ -199,7 +231,11 @@ mod tests {
     }
 
     fn bits(parameters: &[Parameter]) -> Vec<u32> {
-        parameters.iter().flat_map(|p| p.value().to_vec::<f32>().unwrap()).map(f32::to_bits).collect()
+        parameters
+            .iter()
+            .flat_map(|p| p.value().to_vec::<f32>().unwrap())
+            .map(f32::to_bits)
+            .collect()
     }
 
     #[test]
@@ -225,11 +261,16 @@ mod tests {
     fn decay_can_spare_vectors() {
         let parameters = parameters();
         let before = bits(&parameters[1..]);
-        let mut optimizer = Sgd::new(parameters.clone(), 0.1).weight_decay(0.5).decay_scope(DecayScope::Matrices);
+        let mut optimizer = Sgd::new(parameters.clone(), 0.1)
+            .weight_decay(0.5)
+            .decay_scope(DecayScope::Matrices);
         give_gradients(&parameters, 0.0);
         optimizer.step().unwrap();
         assert_eq!(bits(&parameters[1..]), before);
-        assert_eq!(parameters[0].value().to_vec::<f32>().unwrap(), [0.95, -1.9, 2.85, -3.8]);
+        assert_eq!(
+            parameters[0].value().to_vec::<f32>().unwrap(),
+            [0.95, -1.9, 2.85, -3.8]
+        );
     }
 
     #[test]
@@ -248,11 +289,21 @@ mod tests {
     fn foreign_state_is_refused_by_name() {
         let mut optimizer = Adam::new(parameters(), 0.1);
         let foreign = |name: &str, len: usize| {
-            vec![(name.to_owned(), Tensor::from_vec(vec![0.0f32; len], [len]).unwrap())]
+            vec![(
+                name.to_owned(),
+                Tensor::from_vec(vec![0.0f32; len], [len]).unwrap(),
+            )]
         };
-        for state in [foreign("0.velocity", 4), foreign("7.exp_avg", 4), foreign("0.exp_avg", 3)] {
+        for state in [
+            foreign("0.velocity", 4),
+            foreign("7.exp_avg", 4),
+            foreign("0.exp_avg", 3),
+        ] {
             let error = optimizer.load_state(&state).unwrap_err();
-            assert!(matches!(&error, Error::OptimizerState { name, .. } if *name == state[0].0), "{error}");
+            assert!(
+                matches!(&error, Error::OptimizerState { name, .. } if *name == state[0].0),
+                "{error}"
+            );
         }
     }
 }

@@ -18,13 +18,18 @@ pub struct LionConfig {
 
 impl Default for LionConfig {
     fn default() -> LionConfig {
-        LionConfig { betas: [0.9, 0.99], weight_decay: 0.0 }
+        LionConfig {
+            betas: [0.9, 0.99],
+            weight_decay: 0.0,
+        }
     }
 }
 
 impl LionConfig {
     pub(super) fn check(&self, checks: &mut Checks) {
-        self.betas.iter().for_each(|&beta| checks.below_one("betas", beta));
+        self.betas
+            .iter()
+            .for_each(|&beta| checks.below_one("betas", beta));
         checks.not_negative("weight_decay", self.weight_decay);
     }
 }
@@ -45,7 +50,10 @@ impl Lion {
 
     /// As configured.
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: LionConfig) -> Lion {
-        Lion { group: ParameterGroup::new(parameters, learning_rate, &["exp_avg"]), config }
+        Lion {
+            group: ParameterGroup::new(parameters, learning_rate, &["exp_avg"]),
+            config,
+        }
     }
 
     /// Sets the interpolation factors.
@@ -72,7 +80,11 @@ impl Optimizer for Lion {
         let LionConfig { betas, weight_decay } = self.config;
         let learning_rate = self.group.learning_rate;
         self.group.update(|value, grad, slot| {
-            let options = lion::Lion { learning_rate, betas, weight_decay: slot.decay(weight_decay) };
+            let options = lion::Lion {
+                learning_rate,
+                betas,
+                weight_decay: slot.decay(weight_decay),
+            };
             let [exp_avg] = slot.buffers(value.len(), 0.0);
             lion::lion(value, exp_avg, grad, &options);
         })

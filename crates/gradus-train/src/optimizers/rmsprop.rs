@@ -24,7 +24,13 @@ pub struct RmsPropConfig {
 
 impl Default for RmsPropConfig {
     fn default() -> RmsPropConfig {
-        RmsPropConfig { alpha: 0.99, eps: 1e-8, centered: false, momentum: 0.0, weight_decay: 0.0 }
+        RmsPropConfig {
+            alpha: 0.99,
+            eps: 1e-8,
+            centered: false,
+            momentum: 0.0,
+            weight_decay: 0.0,
+        }
     }
 }
 
@@ -52,7 +58,14 @@ impl RmsProp {
 
     /// As configured.
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: RmsPropConfig) -> RmsProp {
-        RmsProp { group: ParameterGroup::new(parameters, learning_rate, &["square_avg", "grad_avg", "momentum_buffer"]), config }
+        RmsProp {
+            group: ParameterGroup::new(
+                parameters,
+                learning_rate,
+                &["square_avg", "grad_avg", "momentum_buffer"],
+            ),
+            config,
+        }
     }
 
     /// Sets the decay rate of the means.
@@ -94,15 +107,36 @@ impl RmsProp {
 
 impl Optimizer for RmsProp {
     fn step(&mut self) -> Result<()> {
-        let RmsPropConfig { alpha, eps: epsilon, centered, momentum, weight_decay } = self.config;
+        let RmsPropConfig {
+            alpha,
+            eps: epsilon,
+            centered,
+            momentum,
+            weight_decay,
+        } = self.config;
         let learning_rate = self.group.learning_rate;
         self.group.update(|value, grad, slot| {
             let weight_decay = slot.decay(weight_decay);
-            let options = rmsprop::RmsProp { learning_rate, alpha, epsilon, weight_decay, momentum };
+            let options = rmsprop::RmsProp {
+                learning_rate,
+                alpha,
+                epsilon,
+                weight_decay,
+                momentum,
+            };
             let wanted = [true, centered, momentum > 0.0];
             let [square_avg, grad_avg, momentum_buffer] = slot.wanted_buffers(value.len(), wanted);
             let square_avg = square_avg.expect("bug: the mean square is always wanted");
-            rmsprop::rmsprop(value, RmsPropState { square_avg, grad_avg, momentum_buffer }, grad, &options);
+            rmsprop::rmsprop(
+                value,
+                RmsPropState {
+                    square_avg,
+                    grad_avg,
+                    momentum_buffer,
+                },
+                grad,
+                &options,
+            );
         })
     }
 

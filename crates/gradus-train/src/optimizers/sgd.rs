@@ -26,7 +26,12 @@ impl SgdConfig {
         checks.below_one("dampening", self.dampening);
         checks.not_negative("weight_decay", self.weight_decay);
         let nesterov = !self.nesterov || (self.momentum > 0.0 && self.dampening == 0.0);
-        checks.require(nesterov, "nesterov", self.nesterov, "false, or momentum above 0 and no dampening");
+        checks.require(
+            nesterov,
+            "nesterov",
+            self.nesterov,
+            "false, or momentum above 0 and no dampening",
+        );
     }
 }
 
@@ -46,7 +51,10 @@ impl Sgd {
 
     /// As configured.
     pub fn with_config(parameters: Vec<Parameter>, learning_rate: f64, config: SgdConfig) -> Sgd {
-        Sgd { group: ParameterGroup::new(parameters, learning_rate, &["momentum_buffer"]), config }
+        Sgd {
+            group: ParameterGroup::new(parameters, learning_rate, &["momentum_buffer"]),
+            config,
+        }
     }
 
     /// Sets the decay of the velocity.
@@ -82,11 +90,22 @@ impl Sgd {
 
 impl Optimizer for Sgd {
     fn step(&mut self) -> Result<()> {
-        let SgdConfig { momentum, dampening, nesterov, weight_decay } = self.config;
+        let SgdConfig {
+            momentum,
+            dampening,
+            nesterov,
+            weight_decay,
+        } = self.config;
         let learning_rate = self.group.learning_rate;
         self.group.update(|value, grad, slot| {
             let weight_decay = slot.decay(weight_decay);
-            let options = sgd::Sgd { learning_rate, momentum, dampening, weight_decay, nesterov };
+            let options = sgd::Sgd {
+                learning_rate,
+                momentum,
+                dampening,
+                weight_decay,
+                nesterov,
+            };
             if momentum == 0.0 {
                 return sgd::sgd(value, grad, &options);
             }

@@ -3,7 +3,6 @@
 use super::keys::{UnknownName, nearest};
 use super::overrides;
 use crate::{Error, Place, Result};
-use gradus_nn::families::ModelConfig;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -26,23 +25,39 @@ impl Document {
             message: error.message().to_owned(),
         })?;
         overrides::apply(&mut table, overrides)?;
-        Ok(Document { path: path.to_owned(), text: text.to_owned(), table })
+        Ok(Document {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            table,
+        })
     }
 
-    /// Takes a section that every recipe must have.
-    pub(super) fn table(&mut self, section: &'static str) -> Result<Table> {
+    fn table(&mut self, section: &'static str) -> Result<Table> {
         match self.table.remove(section) {
             Some(Value::Table(table)) => Ok(table),
             Some(other) => Err(Error::InvalidSection {
                 section: section.to_owned(),
-                detail: format!("it is a {}, expected a table: write [{section}] on a line of its own", other.type_str()),
+                detail: format!(
+                    "it is a {}, expected a table: write [{section}] on a line of its own",
+                    other.type_str()
+                ),
             }),
-            None => Err(Error::MissingSection { section, place: Place { path: self.path.clone(), line: None } }),
+            None => Err(Error::MissingSection {
+                section,
+                place: Place {
+                    path: self.path.clone(),
+                    line: None,
+                },
+            }),
         }
     }
 
     /// Takes and reads a section that every recipe must have; `shared` are keys that serde does not list for it.
-    pub(super) fn section<T: DeserializeOwned>(&mut self, section: &'static str, shared: &[&str]) -> Result<T> {
+    pub(super) fn section<T: DeserializeOwned>(
+        &mut self,
+        section: &'static str,
+        shared: &[&str],
+    ) -> Result<T> {
         let table = self.table(section)?;
         T::deserialize(Value::Table(table)).map_err(|error| self.explain(section, &error, shared))
     }
@@ -53,17 +68,18 @@ impl Document {
         section: &'static str,
         shared: &[&str],
     ) -> Result<T> {
-        if self.table.contains_key(section) { self.section(section, shared) } else { Ok(T::default()) }
-    }
-
-    /// Reads `[model]`.
-    pub(super) fn model_config(&self, model: &Table) -> Result<ModelConfig> {
-        model_config(model).map_err(|error| self.explain("model", &error, &["model_type"]))
+        if self.table.contains_key(section) {
+            self.section(section, shared)
+        } else {
+            Ok(T::default())
+        }
     }
 
     /// Complains about sections that nobody has taken.
     pub(super) fn finish(self) -> Result<()> {
-        let Some(key) = self.table.keys().next() else { return Ok(()) };
+        let Some(key) = self.table.keys().next() else {
+            return Ok(());
+        };
         Err(Error::UnknownSection {
             key: key.clone(),
             suggestion: nearest(key, SECTIONS).map(str::to_owned),
@@ -76,17 +92,31 @@ impl Document {
     fn explain(&self, section: &'static str, error: &toml::de::Error, shared: &[&str]) -> Error {
         let Some(unknown) = UnknownName::from_message(error.message()) else {
             let detail = error.to_string().trim_end().replace('\n', " ");
-            return Error::InvalidSection { section: section.to_owned(), detail };
+            return Error::InvalidSection {
+                section: section.to_owned(),
+                detail,
+            };
         };
         let shared = if unknown.is_variant { &[] } else { shared };
         let candidates: Vec<&str> = unknown.expected.iter().chain(shared).copied().collect();
         let suggestion = nearest(unknown.name, candidates.iter().copied()).map(str::to_owned);
         let (section, name, known) = (section.to_owned(), unknown.name.to_owned(), candidates.join(", "));
         if unknown.is_variant {
-            return Error::UnknownValue { section, value: name, suggestion, known };
+            return Error::UnknownValue {
+                section,
+                value: name,
+                suggestion,
+                known,
+            };
         }
         let place = self.place(&[&section, &name]);
-        Error::UnknownKey { section, key: name, suggestion, known, place }
+        Error::UnknownKey {
+            section,
+            key: name,
+            suggestion,
+            known,
+            place,
+        }
     }
 
     /// The line of the first key of this path; none when it came from an override.
@@ -95,11 +125,6 @@ impl Document {
         let span = table.and_then(|table| find_key(table.get_ref(), path));
         place_of_span(&self.text, &self.path, span)
     }
-}
-
-/// Reads a `[model]` table.
-pub(super) fn model_config(model: &Table) -> Result<ModelConfig, toml::de::Error> {
-    serde::Deserialize::deserialize(Value::Table(model.clone()))
 }
 
 /// Where the last key of `path` stands: the other keys lead to it directly, the last may lie anywhere below them.
@@ -112,7 +137,10 @@ fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>
         }
         if let DeValue::Table(inner) = value.get_ref() {
             let deeper = if is_match { rest } else { path };
-            if let Some(span) = (is_match || rest.is_empty()).then(|| find_key(inner, deeper)).flatten() {
+            if let Some(span) = (is_match || rest.is_empty())
+                .then(|| find_key(inner, deeper))
+                .flatten()
+            {
                 return Some(span);
             }
         }
@@ -121,6 +149,15 @@ fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>
 }
 
 fn place_of_span(text: &str, path: &Path, span: Option<std::ops::Range<usize>>) -> Place {
-    let line = span.map(|span| text.bytes().take(span.start).filter(|&byte| byte == b'\n').count() + 1);
-    Place { path: path.to_owned(), line }
+    let line = span.map(|span| {
+        text.bytes()
+            .take(span.start)
+            .filter(|&byte| byte == b'\n')
+            .count()
+            + 1
+    });
+    Place {
+        path: path.to_owned(),
+        line,
+    }
 }

@@ -6,7 +6,9 @@ const SIMILAR: f64 = 0.7;
 
 /// The candidate most like `key`, if any is like it at all.
 pub(super) fn nearest<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(key, candidate), candidate));
+    let scored = candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate));
     let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     (best.0 >= SIMILAR).then_some(best.1)
 }
@@ -28,7 +30,11 @@ impl<'a> UnknownName<'a> {
             return None;
         }
         let mut quoted = rest.split('`').skip(1).step_by(2);
-        Some(UnknownName { is_variant, name: quoted.next()?, expected: quoted.collect() })
+        Some(UnknownName {
+            is_variant,
+            name: quoted.next()?,
+            expected: quoted.collect(),
+        })
     }
 }
 
@@ -48,9 +54,23 @@ mod tests {
     #[test]
     fn reads_all_of_serdes_forms() {
         let one = UnknownName::from_message("unknown field `a`, expected `b`").unwrap();
-        assert_eq!(one, UnknownName { is_variant: false, name: "a", expected: vec!["b"] });
+        assert_eq!(
+            one,
+            UnknownName {
+                is_variant: false,
+                name: "a",
+                expected: vec!["b"]
+            }
+        );
         let two = UnknownName::from_message("unknown variant `x`, expected `y` or `z`").unwrap();
-        assert_eq!(two, UnknownName { is_variant: true, name: "x", expected: vec!["y", "z"] });
+        assert_eq!(
+            two,
+            UnknownName {
+                is_variant: true,
+                name: "x",
+                expected: vec!["y", "z"]
+            }
+        );
         let none = UnknownName::from_message("unknown field `a`, there are no fields").unwrap();
         assert_eq!(none.expected, Vec::<&str>::new());
         assert_eq!(UnknownName::from_message("invalid type: string"), None);

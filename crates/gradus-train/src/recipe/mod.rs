@@ -18,7 +18,7 @@ use crate::settings::{Checks, Problem};
 use crate::{Error, Result};
 use document::Document;
 use gradus_data::DataConfig;
-use gradus_nn::families::ModelConfig;
+use gradus_nn::ModelConfig;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -34,8 +34,8 @@ use std::path::{Path, PathBuf};
 pub struct Recipe {
     /// Where the data lies and how it is prepared. Relative paths start at the recipe's folder.
     pub data: DataConfig,
-    /// The network. For the `mlp` and `cnn` families, `input_shape` and `num_classes` may be left out: the data has them.
-    pub model: toml::Table,
+    /// The network. Sizes that the data knows may be left out.
+    pub model: ModelConfig,
     /// Length, batches, limits, checkpoints.
     pub train: TrainConfig,
     /// The optimiser.
@@ -46,20 +46,16 @@ pub struct Recipe {
     folder: PathBuf,
 }
 
-/// Keys of `[model]` that the data can fill in.
-const FROM_DATA: [&str; 2] = ["input_shape", "num_classes"];
-
-/// What stands for the data's shape and classes while only the keys of `[model]` are checked.
-const PLACEHOLDER_SHAPE: [i64; 3] = [1, 32, 32];
-const PLACEHOLDER_CLASSES: i64 = 2;
-
 impl Recipe {
     /// Reads and checks the recipe in a file, with overrides such as `train.learning_rate=0.05` applied on top.
     ///
     /// # Errors
     /// Whatever is wrong with the file, a key, a value or an override, with its place.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Recipe> {
-        let read_error = |source| Error::ReadRecipe { path: path.to_owned(), source };
+        let read_error = |source| Error::ReadRecipe {
+            path: path.to_owned(),
+            source,
+        };
         let text = std::fs::read_to_string(path).map_err(read_error)?;
         let mut recipe = Recipe::from_document(Document::parse(&text, path, overrides)?)?;
         let absolute = std::path::absolute(path).map_err(read_error)?;
@@ -91,13 +87,12 @@ impl Recipe {
     fn from_document(mut document: Document) -> Result<Recipe> {
         let recipe = Recipe {
             data: document.section("data", &[])?,
-            model: document.table("model")?,
+            model: document.section("model", &["model_type"])?,
             train: document.section_or("train", &[])?,
             optimizer: document.section_or("optimizer", &OptimizerConfig::SHARED_KEYS)?,
             schedule: document.section_or("schedule", &ScheduleConfig::SHARED_KEYS)?,
             folder: PathBuf::new(),
         };
-        document.model_config(&recipe.model_with(PLACEHOLDER_SHAPE.to_vec(), PLACEHOLDER_CLASSES))?;
         document.finish()?;
         recipe.check()?;
         Ok(recipe)
@@ -105,18 +100,36 @@ impl Recipe {
 
     /// The learning rate at the top of the schedule: the recipe's, or the optimiser's default.
     pub fn learning_rate(&self) -> f64 {
-        self.train.learning_rate.unwrap_or_else(|| self.optimizer.default_learning_rate())
+        self.train
+            .learning_rate
+            .unwrap_or_else(|| self.optimizer.default_learning_rate())
     }
 
     /// Samples in a batch for a training set of `samples`.
     pub fn batch_size(&self, samples: usize) -> usize {
-        if self.optimizer.is_full_batch() { samples.max(1) } else { self.train.batch_size.unwrap_or(DEFAULT_BATCH_SIZE) }
+        if self.optimizer.is_full_batch() {
+            samples.max(1)
+        } else {
+            self.train.batch_size.unwrap_or(DEFAULT_BATCH_SIZE)
+        }
+    }
+
+    /// The folder that relative paths of `[data]` start at.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// `[data]` with paths that do not depend on where the recipe lies.
-    pub fn located_data(&self) -> DataConfig {
+    fn located_data(&self) -> DataConfig {
         let mut data = self.data.clone();
-        for path in [Some(&mut data.train), data.test.as_mut(), data.validation.as_mut()].into_iter().flatten() {
+        for path in [
+            Some(&mut data.train),
+            data.test.as_mut(),
+            data.validation.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             *path = self.folder.join(&*path);
         }
         data
@@ -125,12 +138,12 @@ impl Recipe {
     /// The network's configuration for data of this shape and number of classes.
     ///
     /// # Errors
-    /// [`Error::InvalidSection`] when `[model]` does not describe a network.
-    pub fn model_config(&self, input_shape: &[usize], num_classes: usize) -> Result<ModelConfig> {
-        let shape = input_shape.iter().map(|&length| length as i64).collect();
-        let table = self.model_with(shape, num_classes as i64);
-        document::model_config(&table)
-            .map_err(|error| Error::InvalidSection { section: "model".to_owned(), detail: error.message().to_owned() })
+    /// [`Error::Nn`] when the two contradict each other or make no network.
+    pub fn model_config(&self, sample_shape: &[usize], num_classes: usize) -> Result<ModelConfig> {
+        let mut config = self.model.clone();
+        config.complete(sample_shape, num_classes)?;
+        config.validate()?;
+        Ok(config)
     }
 
     /// The recipe as TOML that reads back to the same recipe from any folder.
@@ -138,18 +151,19 @@ impl Recipe {
     /// # Errors
     /// [`Error::WriteRecipe`] when a value has no TOML form.
     pub fn to_toml(&self) -> Result<String> {
-        let located = Recipe { data: self.located_data(), ..self.clone() };
+        let located = Recipe {
+            data: self.located_data(),
+            ..self.clone()
+        };
         Ok(toml::to_string(&located)?)
     }
 
-    /// `[model]` with what the data knows filled in where the recipe does not say it.
-    fn model_with(&self, input_shape: Vec<i64>, num_classes: i64) -> toml::Table {
-        let mut model = self.model.clone();
-        let known: [toml::Value; 2] = [input_shape.into(), num_classes.into()];
-        for (key, value) in FROM_DATA.into_iter().zip(known) {
-            model.entry(key).or_insert(value);
-        }
-        model
+    /// The recipe as TOML with its paths as they were written: the same wherever it lies.
+    ///
+    /// # Errors
+    /// [`Error::WriteRecipe`] when a value has no TOML form.
+    pub fn to_portable_toml(&self) -> Result<String> {
+        Ok(toml::to_string(self)?)
     }
 
     /// Checks the values of all sections and how they go together.
@@ -162,7 +176,9 @@ impl Recipe {
         self.schedule.check(&mut schedule);
         checks.merge(optimizer);
         checks.merge(schedule);
-        self.full_batch_problems().into_iter().for_each(|problem| checks.push(problem));
+        self.full_batch_problems()
+            .into_iter()
+            .for_each(|problem| checks.push(problem));
         checks.finish()
     }
 
@@ -174,9 +190,13 @@ impl Recipe {
         let problem = |key: &str, value: u64| Problem {
             key: format!("train.{key}"),
             value: value.to_string(),
-            expected: "no value: gradient_descent steps on the whole training set; name `sgd` to use batches".to_owned(),
+            expected: "no value: gradient_descent steps on the whole training set; name `sgd` to use batches"
+                .to_owned(),
         };
-        let batch = self.train.batch_size.map(|size| problem("batch_size", size as u64));
+        let batch = self
+            .train
+            .batch_size
+            .map(|size| problem("batch_size", size as u64));
         let accumulate = (self.train.accumulate > 1).then(|| problem("accumulate", self.train.accumulate));
         batch.into_iter().chain(accumulate).collect()
     }

@@ -9,10 +9,15 @@ pub(super) fn apply(document: &mut Table, overrides: &[String]) -> Result<()> {
 }
 
 fn apply_one(document: &mut Table, text: &str) -> Result<()> {
-    let malformed = || Error::InvalidOverride { text: text.to_owned() };
+    let malformed = || Error::InvalidOverride {
+        text: text.to_owned(),
+    };
     let (path, value) = text.split_once('=').ok_or_else(malformed)?;
     let mut keys = path.split('.').map(str::trim);
-    let last = keys.next_back().filter(|key| !key.is_empty()).ok_or_else(malformed)?;
+    let last = keys
+        .next_back()
+        .filter(|key| !key.is_empty())
+        .ok_or_else(malformed)?;
     let mut table = document;
     for key in keys {
         let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
@@ -25,8 +30,12 @@ fn apply_one(document: &mut Table, text: &str) -> Result<()> {
 /// The value as TOML, or as a plain string where it is none: nobody wants to quote inside a shell.
 fn parse_value(text: &str) -> Value {
     let document = format!("value = {text}");
-    let parsed = toml::from_str::<Table>(&document).ok().filter(|table| table.len() == 1);
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+    let parsed = toml::from_str::<Table>(&document)
+        .ok()
+        .filter(|table| table.len() == 1);
+    parsed
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -36,16 +45,27 @@ mod tests {
     #[test]
     fn overrides_replace_and_create() {
         let mut document: Table = toml::from_str("[train]\nepochs = 3").unwrap();
-        let overrides = ["train.epochs=5", "optimizer.name = sgd", "model.hidden_sizes=[32, 16]", "train.seed=7"];
+        let overrides = [
+            "train.epochs=5",
+            "optimizer.name = sgd",
+            "model.hidden_sizes=[32, 16]",
+            "train.seed=7",
+        ];
         apply(&mut document, &overrides.map(str::to_owned)).unwrap();
         assert_eq!(document["train"]["epochs"].as_integer(), Some(5));
         assert_eq!(document["optimizer"]["name"].as_str(), Some("sgd"));
-        assert_eq!(document["model"]["hidden_sizes"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            document["model"]["hidden_sizes"].as_array().map(Vec::len),
+            Some(2)
+        );
     }
 
     #[test]
     fn a_value_cannot_smuggle_in_more_keys() {
-        assert_eq!(parse_value("1\nother = 2"), Value::String("1\nother = 2".to_owned()));
+        assert_eq!(
+            parse_value("1\nother = 2"),
+            Value::String("1\nother = 2".to_owned())
+        );
     }
 
     #[test]

@@ -12,9 +12,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 pub(super) fn find(name: &str) -> Result<&'static str> {
     let found = TEMPLATES.iter().find(|(known, _)| *known == name);
-    found.map(|(_, text)| *text).ok_or_else(|| Error::UnknownTemplate {
-        name: name.to_owned(),
-        suggestion: nearest(name, names()).map(str::to_owned),
-        known: names().collect::<Vec<_>>().join(", "),
-    })
+    found
+        .map(|(_, text)| *text)
+        .ok_or_else(|| Error::UnknownTemplate {
+            name: name.to_owned(),
+            suggestion: nearest(name, names()).map(str::to_owned),
+            known: names().collect::<Vec<_>>().join(", "),
+        })
 }

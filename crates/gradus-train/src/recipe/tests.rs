@@ -31,14 +31,39 @@ fn a_misspelt_key_gets_the_nearest_real_one_and_its_line() {
 #[test]
 fn misspelt_keys_are_found_in_every_section() {
     for (text, key, suggestion) in [
-        ("[train.early_stopping]\npatience = 1\nmin_dleta = 0.1", "min_dleta", "min_delta"),
-        ("[optimizer]\nname = 'sgd'\nmomentun = 0.9", "momentun", "momentum"),
-        ("[optimizer]\nname = 'sgd'\nweight_decay_scop = 'all'", "weight_decay_scop", "weight_decay_scope"),
-        ("[schedule]\nname = 'step'\nstep_size = 2\ngama = 0.5", "gama", "gamma"),
-        ("[schedule]\nname = 'cosine'\nwarmup_step = 5", "warmup_step", "warmup_steps"),
+        (
+            "[train.early_stopping]\npatience = 1\nmin_dleta = 0.1",
+            "min_dleta",
+            "min_delta",
+        ),
+        (
+            "[optimizer]\nname = 'sgd'\nmomentun = 0.9",
+            "momentun",
+            "momentum",
+        ),
+        (
+            "[optimizer]\nname = 'sgd'\nweight_decay_scop = 'all'",
+            "weight_decay_scop",
+            "weight_decay_scope",
+        ),
+        (
+            "[schedule]\nname = 'step'\nstep_size = 2\ngama = 0.5",
+            "gama",
+            "gamma",
+        ),
+        (
+            "[schedule]\nname = 'cosine'\nwarmup_step = 5",
+            "warmup_step",
+            "warmup_steps",
+        ),
     ] {
         match with(text).unwrap_err() {
-            Error::UnknownKey { key: found, suggestion: nearest, place, .. } => {
+            Error::UnknownKey {
+                key: found,
+                suggestion: nearest,
+                place,
+                ..
+            } => {
                 assert_eq!((found.as_str(), nearest.as_deref()), (key, Some(suggestion)));
                 assert!(place.line.is_some(), "{key}");
             }
@@ -50,11 +75,23 @@ fn misspelt_keys_are_found_in_every_section() {
 #[test]
 fn misspelt_keys_of_data_and_model_are_found_too() {
     for (text, key, suggestion) in [
-        (TEXT.replace("[model]", "normalise = 'unit'\n[model]"), "normalise", "normalize"),
-        (TEXT.replace("hidden_sizes", "hiden_sizes"), "hiden_sizes", "hidden_sizes"),
+        (
+            TEXT.replace("[model]", "normalise = 'unit'\n[model]"),
+            "normalise",
+            "normalize",
+        ),
+        (
+            TEXT.replace("hidden_sizes", "hiden_sizes"),
+            "hiden_sizes",
+            "hidden_sizes",
+        ),
     ] {
         match Recipe::parse(&text, &[]).unwrap_err() {
-            Error::UnknownKey { key: found, suggestion: nearest, .. } => {
+            Error::UnknownKey {
+                key: found,
+                suggestion: nearest,
+                ..
+            } => {
                 assert_eq!((found.as_str(), nearest.as_deref()), (key, Some(suggestion)));
             }
             other => panic!("{key}: {other}"),
@@ -78,12 +115,16 @@ fn overrides_are_checked_like_the_file() {
     let error = set("train.learning_rte=0.05").unwrap_err();
     assert!(error.to_string().contains("learning_rate"), "{error}");
     let error = set("train.epochs=many").unwrap_err();
-    assert!(error.to_string().contains("[train]") && error.to_string().contains("epochs"), "{error}");
+    assert!(
+        error.to_string().contains("[train]") && error.to_string().contains("epochs"),
+        "{error}"
+    );
 }
 
 #[test]
 fn all_bad_settings_are_reported_at_once() {
-    let error = with("[train]\nepochs = 0\nclip_norm = -1.0\n[optimizer]\nname = 'adam'\nbetas = [0.9, 1.0]").unwrap_err();
+    let error = with("[train]\nepochs = 0\nclip_norm = -1.0\n[optimizer]\nname = 'adam'\nbetas = [0.9, 1.0]")
+        .unwrap_err();
     let message = error.to_string();
     for key in ["train.epochs", "train.clip_norm", "optimizer.betas"] {
         assert!(message.contains(key), "{message}");
@@ -102,20 +143,31 @@ fn gradient_descent_takes_the_whole_set_and_no_batch_size() {
 fn a_recipe_survives_toml_and_finds_its_data_from_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.toml");
-    let text = format!("{TEXT}[schedule]\nname = 'cosine'\nwarmup_steps = 5\n[train]\nearly_stopping = {{ patience = 2 }}");
+    let text = format!(
+        "{TEXT}[schedule]\nname = 'cosine'\nwarmup_steps = 5\n[train]\nearly_stopping = {{ patience = 2 }}"
+    );
     std::fs::write(&path, text).unwrap();
     let recipe = Recipe::load(&path, &[]).unwrap();
     let back = Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap();
     assert_eq!(back.data.train, folder.path().join("digits"));
-    assert_eq!((back.train, back.schedule, back.model), (recipe.train, recipe.schedule, recipe.model));
+    assert_eq!(
+        (back.train, back.schedule, back.model),
+        (recipe.train, recipe.schedule, recipe.model)
+    );
 }
 
 #[test]
 fn broken_toml_and_missing_parts_say_where() {
     let error = Recipe::parse("[data]\ntrain = \n", &[]).unwrap_err();
-    assert!(error.to_string().starts_with("recipe:2: not valid TOML"), "{error}");
+    assert!(
+        error.to_string().starts_with("recipe:2: not valid TOML"),
+        "{error}"
+    );
     let error = Recipe::parse("[data]\ntrain = 'x'", &[]).unwrap_err();
-    assert!(matches!(error, Error::MissingSection { section: "model", .. }), "{error}");
+    assert!(
+        matches!(error, Error::MissingSection { section: "model", .. }),
+        "{error}"
+    );
     let error = Recipe::load(Path::new("/nowhere/at/all.toml"), &[]).unwrap_err();
     assert!(error.to_string().contains("/nowhere/at/all.toml"), "{error}");
 }
@@ -123,5 +175,8 @@ fn broken_toml_and_missing_parts_say_where() {
 #[test]
 fn an_unknown_template_names_those_there_are() {
     let error = Recipe::template("clasifier").unwrap_err();
-    assert!(error.to_string().contains("did you mean `classifier`?"), "{error}");
+    assert!(
+        error.to_string().contains("did you mean `classifier`?"),
+        "{error}"
+    );
 }

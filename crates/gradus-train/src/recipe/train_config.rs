@@ -91,7 +91,8 @@ impl TrainConfig {
     /// Steps between log lines for epochs of this many steps. At most 100: a line costs a few microseconds, so at ten
     /// thousand steps a second logging takes less than a thousandth of the time.
     pub fn log_interval(&self, steps_per_epoch: u64) -> u64 {
-        self.log_every_steps.unwrap_or_else(|| steps_per_epoch.clamp(1, 100))
+        self.log_every_steps
+            .unwrap_or_else(|| steps_per_epoch.clamp(1, 100))
     }
 
     /// Collects what is wrong with the settings.
@@ -106,18 +107,27 @@ impl TrainConfig {
             ("checkpoint_every_steps", self.checkpoint_every_steps),
             ("keep_last", Some(self.keep_last as u64)),
         ];
-        counts.iter().for_each(|&(key, value)| checks.count(key, value.unwrap_or(1)));
+        counts
+            .iter()
+            .for_each(|&(key, value)| checks.count(key, value.unwrap_or(1)));
         let positive = [
             ("learning_rate", self.learning_rate),
             ("max_time_s", self.max_time_s),
             ("clip_norm", self.clip_norm),
             ("clip_value", self.clip_value),
         ];
-        positive.iter().for_each(|&(key, value)| checks.positive(key, value.unwrap_or(1.0)));
+        positive
+            .iter()
+            .for_each(|&(key, value)| checks.positive(key, value.unwrap_or(1.0)));
         checks.below_one("label_smoothing", self.label_smoothing);
         checks.share("ema_decay", self.ema_decay.unwrap_or(0.5));
         if let Some([low, high]) = self.weight_clip {
-            checks.require(low < high, "weight_clip", format!("[{low}, {high}]"), "[low, high] with low below high");
+            checks.require(
+                low < high,
+                "weight_clip",
+                format!("[{low}, {high}]"),
+                "[low, high] with low below high",
+            );
         }
         if let Some(early_stopping) = &self.early_stopping {
             early_stopping.check(checks);

@@ -17,7 +17,10 @@ pub struct Constant {
 
 impl Default for Constant {
     fn default() -> Constant {
-        Constant { factor: 1.0, total: 0.0 }
+        Constant {
+            factor: 1.0,
+            total: 0.0,
+        }
     }
 }
 
@@ -29,7 +32,11 @@ impl Constant {
 
     /// The learning rate at `moment`.
     pub fn rate(&self, base: f64, moment: Moment) -> f64 {
-        if moment.time < self.total { base * self.factor } else { base }
+        if moment.time < self.total {
+            base * self.factor
+        } else {
+            base
+        }
     }
 }
 

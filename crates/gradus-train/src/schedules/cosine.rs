@@ -38,7 +38,10 @@ mod tests {
 
     #[test]
     fn passes_through_top_middle_and_bottom() {
-        let schedule = Cosine { min_learning_rate: 0.2, total: None };
+        let schedule = Cosine {
+            min_learning_rate: 0.2,
+            total: None,
+        };
         let at = |step| schedule.rate(1.0, Moment::at_step(step, 10));
         assert_eq!(at(0), 1.0);
         assert!((at(5) - 0.6).abs() < 1e-12);

@@ -28,7 +28,12 @@ impl CosineRestarts {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.positive("first_period", self.first_period);
         let grows = self.period_factor >= 1.0 && self.period_factor.is_finite();
-        checks.require(grows, "period_factor", self.period_factor, "a number of at least 1");
+        checks.require(
+            grows,
+            "period_factor",
+            self.period_factor,
+            "a number of at least 1",
+        );
         checks.not_negative("min_learning_rate", self.min_learning_rate);
     }
 
@@ -57,7 +62,11 @@ mod tests {
 
     #[test]
     fn restarts_at_the_top_after_growing_waves() {
-        let schedule = CosineRestarts { first_period: 4.0, period_factor: 2.0, min_learning_rate: 0.0 };
+        let schedule = CosineRestarts {
+            first_period: 4.0,
+            period_factor: 2.0,
+            min_learning_rate: 0.0,
+        };
         let at = |step| schedule.rate(1.0, Moment::at_step(step, 100));
         for start in [0, 4, 12, 28] {
             assert_eq!(at(start), 1.0);

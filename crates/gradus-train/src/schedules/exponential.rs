@@ -27,6 +27,16 @@ mod tests {
     fn multiplies_by_gamma_per_unit_and_is_smooth_between() {
         let schedule = Exponential { gamma: 0.25 };
         assert_eq!(schedule.rate(2.0, Moment::at_step(2, 10)), 0.125);
-        assert_eq!(schedule.rate(2.0, Moment { time: 0.5, end: 10.0, tick: 0.1 }), 1.0);
+        assert_eq!(
+            schedule.rate(
+                2.0,
+                Moment {
+                    time: 0.5,
+                    end: 10.0,
+                    tick: 0.1
+                }
+            ),
+            1.0
+        );
     }
 }

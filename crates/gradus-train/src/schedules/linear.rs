@@ -27,7 +27,11 @@ impl Linear {
     /// The learning rate at `moment`.
     pub fn rate(&self, base: f64, moment: Moment) -> f64 {
         let total = self.total.unwrap_or(moment.end);
-        let share = if total > 0.0 { (moment.time / total).min(1.0) } else { 1.0 };
+        let share = if total > 0.0 {
+            (moment.time / total).min(1.0)
+        } else {
+            1.0
+        };
         base * (self.start_factor + (self.end_factor - self.start_factor) * share)
     }
 }
@@ -38,7 +42,11 @@ mod tests {
 
     #[test]
     fn reaches_the_end_factor_and_stays() {
-        let schedule = Linear { start_factor: 1.0, end_factor: 0.2, total: Some(4.0) };
+        let schedule = Linear {
+            start_factor: 1.0,
+            end_factor: 0.2,
+            total: Some(4.0),
+        };
         let at = |step| schedule.rate(10.0, Moment::at_step(step, 100));
         assert_eq!(at(0), 10.0);
         assert!((at(2) - 6.0).abs() < 1e-12);
@@ -48,7 +56,11 @@ mod tests {
 
     #[test]
     fn runs_to_the_end_of_the_run_by_default() {
-        let schedule = Linear { start_factor: 1.0, end_factor: 0.0, total: None };
+        let schedule = Linear {
+            start_factor: 1.0,
+            end_factor: 0.0,
+            total: None,
+        };
         assert_eq!(schedule.rate(1.0, Moment::at_step(25, 100)), 0.75);
         assert_eq!(schedule.rate(1.0, Moment::at_step(100, 100)), 0.0);
     }

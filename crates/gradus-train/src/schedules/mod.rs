@@ -50,6 +50,10 @@ pub struct Moment {
 impl Moment {
     /// The moment after `step` steps of a run of `total` steps, counted in steps.
     fn at_step(step: u64, total: u64) -> Moment {
-        Moment { time: step as f64, end: total as f64, tick: 1.0 }
+        Moment {
+            time: step as f64,
+            end: total as f64,
+            tick: 1.0,
+        }
     }
 }

@@ -21,7 +21,11 @@ fn default_gamma() -> f64 {
 impl MultiStep {
     /// The learning rate at `moment`.
     pub fn rate(&self, base: f64, moment: Moment) -> f64 {
-        let reached = self.milestones.iter().filter(|&&milestone| milestone <= moment.time).count();
+        let reached = self
+            .milestones
+            .iter()
+            .filter(|&&milestone| milestone <= moment.time)
+            .count();
         base * self.gamma.powf(reached as f64)
     }
 }
@@ -32,7 +36,10 @@ mod tests {
 
     #[test]
     fn falls_at_the_milestones_only() {
-        let schedule = MultiStep { milestones: vec![2.0, 5.0], gamma: 0.1 };
+        let schedule = MultiStep {
+            milestones: vec![2.0, 5.0],
+            gamma: 0.1,
+        };
         let at = |step| schedule.rate(1.0, Moment::at_step(step, 9));
         assert_eq!(at(1), 1.0);
         assert_eq!(at(2), 0.1);

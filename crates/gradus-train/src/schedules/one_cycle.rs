@@ -77,7 +77,12 @@ impl OneCycle {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.share("rise", self.rise);
         let falls = !self.three_phase || self.rise < 0.5;
-        checks.require(falls, "rise", self.rise, "a number below 0.5 with `three_phase`, which rises and falls as long");
+        checks.require(
+            falls,
+            "rise",
+            self.rise,
+            "a number below 0.5 with `three_phase`, which rises and falls as long",
+        );
         checks.positive("div_factor", self.div_factor);
         checks.positive("final_div_factor", self.final_div_factor);
         checks.below_one("base_momentum", self.base_momentum);
@@ -88,12 +93,23 @@ impl OneCycle {
     /// The learning rate at `moment`.
     pub fn rate(&self, base: f64, moment: Moment) -> f64 {
         let start = base / self.div_factor;
-        self.value(moment, Turns { start, peak: base, end: start / self.final_div_factor })
+        self.value(
+            moment,
+            Turns {
+                start,
+                peak: base,
+                end: start / self.final_div_factor,
+            },
+        )
     }
 
     /// The momentum at `moment`, when it is to be cycled.
     pub fn momentum(&self, moment: Moment) -> Option<f64> {
-        let turns = Turns { start: self.max_momentum, peak: self.base_momentum, end: self.max_momentum };
+        let turns = Turns {
+            start: self.max_momentum,
+            peak: self.base_momentum,
+            end: self.max_momentum,
+        };
         self.cycle_momentum.then(|| self.value(moment, turns))
     }
 
@@ -102,7 +118,11 @@ impl OneCycle {
         let mut since = 0.0;
         for Phase { until, from, to } in self.phases(moment, &turns) {
             if moment.time <= until {
-                return self.between(from, to, (moment.time - since) / (until - since).max(f64::MIN_POSITIVE));
+                return self.between(
+                    from,
+                    to,
+                    (moment.time - since) / (until - since).max(f64::MIN_POSITIVE),
+                );
             }
             since = until;
         }
@@ -115,11 +135,27 @@ impl OneCycle {
         let total = self.total.unwrap_or(moment.end);
         let rise = self.rise * total - moment.tick;
         let last = total - moment.tick;
-        let (middle, low) = if self.three_phase { (2.0 * rise, start) } else { (last, end) };
+        let (middle, low) = if self.three_phase {
+            (2.0 * rise, start)
+        } else {
+            (last, end)
+        };
         [
-            Phase { until: rise, from: start, to: peak },
-            Phase { until: middle, from: peak, to: low },
-            Phase { until: last, from: low, to: end },
+            Phase {
+                until: rise,
+                from: start,
+                to: peak,
+            },
+            Phase {
+                until: middle,
+                from: peak,
+                to: low,
+            },
+            Phase {
+                until: last,
+                from: low,
+                to: end,
+            },
         ]
     }
 
@@ -137,10 +173,26 @@ mod tests {
 
     #[test]
     fn starts_low_peaks_at_the_base_rate_and_ends_lowest() {
-        let schedule = OneCycle { rise: 0.5, div_factor: 10.0, final_div_factor: 100.0, ..OneCycle::default() };
+        let schedule = OneCycle {
+            rise: 0.5,
+            div_factor: 10.0,
+            final_div_factor: 100.0,
+            ..OneCycle::default()
+        };
         let at = |step| schedule.rate(1.0, Moment::at_step(step, 21));
         assert!((at(0) - 0.1).abs() < 1e-12);
-        assert!((schedule.rate(1.0, Moment { time: 9.5, end: 21.0, tick: 1.0 }) - 1.0).abs() < 1e-12);
+        assert!(
+            (schedule.rate(
+                1.0,
+                Moment {
+                    time: 9.5,
+                    end: 21.0,
+                    tick: 1.0
+                }
+            ) - 1.0)
+                .abs()
+                < 1e-12
+        );
         assert!((at(20) - 0.001).abs() < 1e-12);
         assert_eq!(at(30), at(20));
     }
@@ -149,7 +201,10 @@ mod tests {
     fn leaves_momentum_alone_unless_asked() {
         let moment = Moment::at_step(0, 10);
         assert_eq!(OneCycle::default().momentum(moment), None);
-        let cycling = OneCycle { cycle_momentum: true, ..OneCycle::default() };
+        let cycling = OneCycle {
+            cycle_momentum: true,
+            ..OneCycle::default()
+        };
         assert_eq!(cycling.momentum(moment), Some(0.95));
     }
 }

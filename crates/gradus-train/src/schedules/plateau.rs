@@ -61,7 +61,12 @@ pub struct PlateauState {
 impl PlateauState {
     /// The state of a run that starts with `base` as its learning rate.
     pub fn new(base: f64) -> PlateauState {
-        PlateauState { learning_rate: ExactF64(base), best: None, bad_evaluations: 0, cooldown_left: 0 }
+        PlateauState {
+            learning_rate: ExactF64(base),
+            best: None,
+            bad_evaluations: 0,
+            cooldown_left: 0,
+        }
     }
 
     /// The learning rate after the evaluations seen so far.
@@ -96,7 +101,9 @@ impl ReduceOnPlateau {
     }
 
     fn improves(&self, best: Option<ExactF64>, value: f64, direction: Direction) -> bool {
-        let Some(ExactF64(best)) = best else { return !value.is_nan() };
+        let Some(ExactF64(best)) = best else {
+            return !value.is_nan();
+        };
         match (self.threshold_mode, direction) {
             (ThresholdMode::Relative, Direction::Minimize) => value < best * (1.0 - self.threshold),
             (ThresholdMode::Relative, Direction::Maximize) => value > best * (1.0 + self.threshold),
@@ -120,7 +127,12 @@ mod tests {
 
     #[test]
     fn reduces_after_patience_runs_out_and_cools_down() {
-        let plateau = ReduceOnPlateau { factor: 0.5, patience: 1, cooldown: 1, ..ReduceOnPlateau::default() };
+        let plateau = ReduceOnPlateau {
+            factor: 0.5,
+            patience: 1,
+            cooldown: 1,
+            ..ReduceOnPlateau::default()
+        };
         let mut state = PlateauState::new(1.0);
         let rates: Vec<f64> = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5]
             .into_iter()
@@ -134,7 +146,10 @@ mod tests {
 
     #[test]
     fn a_nan_is_not_an_improvement() {
-        let plateau = ReduceOnPlateau { patience: 0, ..ReduceOnPlateau::default() };
+        let plateau = ReduceOnPlateau {
+            patience: 0,
+            ..ReduceOnPlateau::default()
+        };
         let mut state = PlateauState::new(1.0);
         plateau.observe(&mut state, f64::NAN, Direction::Maximize);
         assert_eq!(state.learning_rate(), 0.1);

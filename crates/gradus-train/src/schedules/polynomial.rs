@@ -23,7 +23,11 @@ impl Polynomial {
     /// The learning rate at `moment`.
     pub fn rate(&self, base: f64, moment: Moment) -> f64 {
         let total = self.total.unwrap_or(moment.end);
-        let share = if total > 0.0 { (moment.time / total).min(1.0) } else { 1.0 };
+        let share = if total > 0.0 {
+            (moment.time / total).min(1.0)
+        } else {
+            1.0
+        };
         base * (1.0 - share).powf(self.power)
     }
 }
@@ -34,8 +38,13 @@ mod tests {
 
     #[test]
     fn follows_the_power_and_ends_at_zero() {
-        let schedule = Polynomial { power: 2.0, total: Some(4.0) };
-        let rates: Vec<f64> = (0..6).map(|step| schedule.rate(16.0, Moment::at_step(step, 9))).collect();
+        let schedule = Polynomial {
+            power: 2.0,
+            total: Some(4.0),
+        };
+        let rates: Vec<f64> = (0..6)
+            .map(|step| schedule.rate(16.0, Moment::at_step(step, 9)))
+            .collect();
         assert_eq!(rates, [16.0, 9.0, 4.0, 1.0, 0.0, 0.0]);
     }
 }

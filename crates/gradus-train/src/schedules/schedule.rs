@@ -1,8 +1,8 @@
 //! The recipe's `[schedule]` and the schedule of one run made from it.
 
 use super::{
-    Constant, Cosine, CosineRestarts, Exponential, Linear, Moment, MultiStep, OneCycle, PlateauState, Polynomial,
-    ReduceOnPlateau, StepDecay, Warmup,
+    Constant, Cosine, CosineRestarts, Exponential, Linear, Moment, MultiStep, OneCycle, PlateauState,
+    Polynomial, ReduceOnPlateau, StepDecay, Warmup,
 };
 use crate::{Result, monitor::Direction, settings::Checks};
 use serde::{Deserialize, Serialize};
@@ -97,21 +97,34 @@ impl From<ScheduleKind> for ScheduleConfig {
 
 impl ScheduleConfig {
     /// Keys of `[schedule]` that every schedule takes.
-    pub(crate) const SHARED_KEYS: [&str; 5] =
-        ["name", "unit", "warmup_steps", "warmup_epochs", "warmup_start_factor"];
+    pub(crate) const SHARED_KEYS: [&str; 5] = [
+        "name",
+        "unit",
+        "warmup_steps",
+        "warmup_epochs",
+        "warmup_start_factor",
+    ];
 
     /// Collects what is wrong with the settings.
     pub(crate) fn check(&self, checks: &mut Checks) {
         checks.not_negative("warmup_epochs", self.warmup_epochs);
         checks.below_one("warmup_start_factor", self.warmup_start_factor);
         let both = self.warmup_steps > 0 && self.warmup_epochs > 0.0;
-        checks.require(!both, "warmup_steps", self.warmup_steps, "0 when `warmup_epochs` is given; keep one of them");
+        checks.require(
+            !both,
+            "warmup_steps",
+            self.warmup_steps,
+            "0 when `warmup_epochs` is given; keep one of them",
+        );
         self.kind.check(checks);
     }
 
     fn warmup(&self, length: RunLength) -> Warmup {
         let from_epochs = (self.warmup_epochs * length.steps_per_epoch as f64).round() as u64;
-        Warmup { steps: self.warmup_steps.max(from_epochs), start_factor: self.warmup_start_factor }
+        Warmup {
+            steps: self.warmup_steps.max(from_epochs),
+            start_factor: self.warmup_start_factor,
+        }
     }
 }
 
@@ -124,11 +137,17 @@ impl ScheduleKind {
                 checks.positive("gamma", *gamma);
             }
             ScheduleKind::MultiStep(MultiStep { milestones, gamma }) => {
-                milestones.iter().for_each(|&milestone| checks.not_negative("milestones", milestone));
+                milestones
+                    .iter()
+                    .for_each(|&milestone| checks.not_negative("milestones", milestone));
                 checks.positive("gamma", *gamma);
             }
             ScheduleKind::Exponential(Exponential { gamma }) => checks.positive("gamma", *gamma),
-            ScheduleKind::Linear(Linear { start_factor, end_factor, total }) => {
+            ScheduleKind::Linear(Linear {
+                start_factor,
+                end_factor,
+                total,
+            }) => {
                 checks.not_negative("start_factor", *start_factor);
                 checks.not_negative("end_factor", *end_factor);
                 check_total(checks, *total);
@@ -137,7 +156,10 @@ impl ScheduleKind {
                 checks.positive("power", *power);
                 check_total(checks, *total);
             }
-            ScheduleKind::Cosine(Cosine { min_learning_rate, total }) => {
+            ScheduleKind::Cosine(Cosine {
+                min_learning_rate,
+                total,
+            }) => {
                 checks.not_negative("min_learning_rate", *min_learning_rate);
                 check_total(checks, *total);
             }
@@ -189,7 +211,14 @@ impl Schedule {
             Unit::Step => 1.0,
         };
         let end = length.total_steps.saturating_sub(warmup.steps) as f64 / steps_per_unit;
-        Ok(Schedule { config, warmup, steps_per_unit, end, base, plateau: PlateauState::new(base) })
+        Ok(Schedule {
+            config,
+            warmup,
+            steps_per_unit,
+            end,
+            base,
+            plateau: PlateauState::new(base),
+        })
     }
 
     /// The learning rate of optimiser step `step`, counted from 0.
@@ -235,7 +264,11 @@ impl Schedule {
 
     fn moment(&self, step: u64) -> Moment {
         let time = step.saturating_sub(self.warmup.steps) as f64 / self.steps_per_unit;
-        Moment { time, end: self.end, tick: 1.0 / self.steps_per_unit }
+        Moment {
+            time,
+            end: self.end,
+            tick: 1.0 / self.steps_per_unit,
+        }
     }
 
     fn main_rate(&self, moment: Moment) -> f64 {
@@ -258,7 +291,10 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const LENGTH: RunLength = RunLength { steps_per_epoch: 10, total_steps: 100 };
+    const LENGTH: RunLength = RunLength {
+        steps_per_epoch: 10,
+        total_steps: 100,
+    };
 
     fn schedule(text: &str) -> Schedule {
         Schedule::new(toml::from_str(text).unwrap(), 1.0, LENGTH).unwrap()
@@ -290,7 +326,11 @@ mod tests {
 
     #[test]
     fn config_survives_toml() {
-        for text in ["name = 'one_cycle'\nrise = 0.2", "name = 'reduce_on_plateau'", "name = 'constant'"] {
+        for text in [
+            "name = 'one_cycle'\nrise = 0.2",
+            "name = 'reduce_on_plateau'",
+            "name = 'constant'",
+        ] {
             let config: ScheduleConfig = toml::from_str(text).unwrap();
             let back: ScheduleConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
             assert_eq!(config, back);

@@ -32,8 +32,13 @@ mod tests {
 
     #[test]
     fn falls_exactly_at_each_multiple() {
-        let schedule = StepDecay { step_size: 3.0, gamma: 0.5 };
-        let rates: Vec<f64> = (0..7).map(|step| schedule.rate(1.0, Moment::at_step(step, 7))).collect();
+        let schedule = StepDecay {
+            step_size: 3.0,
+            gamma: 0.5,
+        };
+        let rates: Vec<f64> = (0..7)
+            .map(|step| schedule.rate(1.0, Moment::at_step(step, 7)))
+            .collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25]);
     }
 }

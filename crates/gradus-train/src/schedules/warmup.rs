@@ -27,12 +27,24 @@ mod tests {
 
     #[test]
     fn climbs_in_a_straight_line_and_ends() {
-        let warmup = Warmup { steps: 4, start_factor: 0.2 };
-        let factors: Vec<f64> = (0..4).map(|step| warmup.factor(step).expect("still warming up")).collect();
+        let warmup = Warmup {
+            steps: 4,
+            start_factor: 0.2,
+        };
+        let factors: Vec<f64> = (0..4)
+            .map(|step| warmup.factor(step).expect("still warming up"))
+            .collect();
         for (factor, expected) in factors.iter().zip([0.2, 0.4, 0.6, 0.8]) {
             assert!((factor - expected).abs() < 1e-12);
         }
         assert_eq!(warmup.factor(4), None);
-        assert_eq!(Warmup { steps: 0, start_factor: 0.2 }.factor(0), None);
+        assert_eq!(
+            Warmup {
+                steps: 0,
+                start_factor: 0.2
+            }
+            .factor(0),
+            None
+        );
     }
 }

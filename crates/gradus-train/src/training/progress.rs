@@ -4,6 +4,8 @@ use super::stop::StopReason;
 use crate::early_stopping::EarlyStoppingState;
 use crate::exact::ExactF64;
 use crate::schedules::PlateauState;
+use crate::{Error, Result};
+use gradus_package::Checkpoint;
 use serde::{Deserialize, Serialize};
 
 /// The position of a run and its running sums; the JSON half of a checkpoint.
@@ -20,17 +22,19 @@ pub(crate) struct Progress {
     /// Losses of the current epoch.
     pub epoch_loss: Mean,
     /// The best monitored value so far.
-    pub best: Option<ExactF64>,
+    pub best: Option<Best>,
     pub early_stopping: EarlyStoppingState,
     pub plateau: PlateauState,
-    /// Length of `metrics.jsonl`; what lies beyond was written after this checkpoint and is written again.
-    pub metrics_bytes: u64,
+    /// Lengths of the logs; what lies beyond was written after this checkpoint and is written again.
+    pub logs: LogPositions,
+    /// Fingerprint of the training data.
+    pub data_sha256: String,
     /// Why training ended, once it has.
     pub finished: Option<StopReason>,
 }
 
 impl Progress {
-    pub fn new(plateau: PlateauState) -> Progress {
+    pub fn new(plateau: PlateauState, data_sha256: String) -> Progress {
         Progress {
             step: 0,
             epoch: 0,
@@ -40,10 +44,35 @@ impl Progress {
             best: None,
             early_stopping: EarlyStoppingState::default(),
             plateau,
-            metrics_bytes: 0,
+            logs: LogPositions::default(),
+            data_sha256,
             finished: None,
         }
     }
+}
+
+impl Progress {
+    /// How far a run was when it was checkpointed.
+    pub fn of_checkpoint(step: u64, checkpoint: &Checkpoint) -> Result<Progress> {
+        serde_json::from_value(checkpoint.state.clone())
+            .map_err(|source| Error::CheckpointState { step, source })
+    }
+}
+
+/// The best evaluation so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Best {
+    /// The monitored value.
+    pub value: ExactF64,
+    /// Steps taken when it was measured.
+    pub step: u64,
+}
+
+/// Lengths of the logs in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogPositions {
+    pub metrics: u64,
+    pub events: u64,
 }
 
 /// A weighted mean in the making.
@@ -85,9 +114,12 @@ mod tests {
 
     #[test]
     fn progress_survives_json_bit_for_bit() {
-        let mut progress = Progress::new(PlateauState::new(0.1));
+        let mut progress = Progress::new(PlateauState::new(0.1), "abc".to_owned());
         progress.window.add(1.0 / 3.0, 7);
-        progress.best = Some(ExactF64(f64::INFINITY));
+        progress.best = Some(Best {
+            value: ExactF64(f64::INFINITY),
+            step: 3,
+        });
         let json = serde_json::to_value(&progress).unwrap();
         assert_eq!(serde_json::from_value::<Progress>(json).unwrap(), progress);
     }

@@ -1,20 +1,23 @@
 //! The loop itself: epochs of steps, with what has to happen between them.
 
-use super::checkpoints::Checkpoints;
+use super::checkpoints::State;
 use super::log::RunLog;
 use super::observer::{EvaluationRecord, Event, Observer, Plan, StepReport};
-use super::progress::Progress;
+use super::progress::{Best, Progress};
 use super::stepper::{Stepper, parameter_norms};
 use super::stop::StopReason;
 use super::validation::{Validation, validate};
-use crate::error::Divergence;
+use crate::ema::Ema;
 use crate::exact::ExactF64;
 use crate::monitor::Monitor;
 use crate::recipe::TrainConfig;
 use crate::{Error, Result};
 use gradus_data::{Batch, Loader};
 use gradus_nn::{Layer, Module};
+use gradus_package::run::Retention;
+use gradus_package::{Checkpoint, RunDir};
 use gradus_tensor::{CrossEntropyOptions, Tensor};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,7 +33,7 @@ pub(crate) struct Run<'a> {
     pub plan: Plan,
     pub train: Loader,
     pub validation: Option<Loader>,
-    pub checkpoints: Checkpoints,
+    pub folder: RunDir,
     pub log: RunLog,
     pub progress: Progress,
     pub stop: Arc<AtomicBool>,
@@ -42,6 +45,12 @@ pub(crate) struct Run<'a> {
 struct Gathered {
     loss: f64,
     samples: usize,
+}
+
+/// What an evaluation means for the run.
+struct Steering {
+    is_best: bool,
+    out_of_patience: bool,
 }
 
 impl Run<'_> {
@@ -68,7 +77,9 @@ impl Run<'_> {
         if let Some(reason) = self.reason_to_stop() {
             return Ok(Some(reason));
         }
-        let batches = self.train.epoch(self.progress.epoch, self.progress.batch as usize);
+        let batches = self
+            .train
+            .epoch(self.progress.epoch, self.progress.batch as usize);
         let mut gathered = Gathered::default();
         self.stepper.begin();
         for batch in batches {
@@ -104,13 +115,17 @@ impl Run<'_> {
     fn loss(&self, batch: &Batch) -> Result<Tensor> {
         let logits = self.model.forward(&batch.inputs)?;
         let label_smoothing = self.config.label_smoothing;
-        let options = CrossEntropyOptions { label_smoothing, ..CrossEntropyOptions::default() };
+        let options = CrossEntropyOptions {
+            label_smoothing,
+            ..CrossEntropyOptions::default()
+        };
         Ok(logits.cross_entropy(&batch.targets, &options)?)
     }
 
     /// Whether the batches used so far end a step: every `accumulate` of them, and at the end of the epoch.
     fn step_is_complete(&self) -> bool {
-        self.progress.batch % self.config.accumulate == 0 || self.progress.batch == self.train.num_batches() as u64
+        self.progress.batch % self.config.accumulate == 0
+            || self.progress.batch == self.train.num_batches() as u64
     }
 
     /// Samples of the step that is being gathered.
@@ -128,12 +143,28 @@ impl Run<'_> {
         self.progress.window.add(loss, samples as u64);
         self.progress.epoch_loss.add(loss, samples as u64);
         let (step, epoch) = (self.progress.step, self.progress.epoch + 1);
-        observer.on_event(&Event::Step(StepReport { step, epoch, loss, learning_rate, samples }));
+        observer.on_event(&Event::Step(StepReport {
+            step,
+            epoch,
+            loss,
+            learning_rate,
+            samples,
+        }));
         if step % self.log.interval == 0 {
             let loss = self.progress.window.take();
-            self.log.step(&StepReport { step, epoch, loss, learning_rate, samples })?;
+            self.log.step(&StepReport {
+                step,
+                epoch,
+                loss,
+                learning_rate,
+                samples,
+            })?;
         }
-        if self.config.checkpoint_every_steps.is_some_and(|every| step % every == 0) {
+        if self
+            .config
+            .checkpoint_every_steps
+            .is_some_and(|every| step % every == 0)
+        {
             self.checkpoint(observer)?;
         }
         Ok(())
@@ -143,61 +174,71 @@ impl Run<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Some(StopReason::Interrupted);
         }
-        if self.config.max_steps.is_some_and(|most| self.progress.step >= most) {
+        if self
+            .config
+            .max_steps
+            .is_some_and(|most| self.progress.step >= most)
+        {
             return Some(StopReason::MaxSteps);
         }
-        let most = self.config.max_time_s.filter(|_| self.progress.step % STEPS_PER_CLOCK == 0)?;
+        let most = self
+            .config
+            .max_time_s
+            .filter(|_| self.progress.step % STEPS_PER_CLOCK == 0)?;
         (self.started.elapsed() >= Duration::from_secs_f64(most)).then_some(StopReason::MaxTime)
     }
 
-    /// Evaluates, remembers the best, checkpoints; returns whether patience has run out.
+    /// Evaluates, checkpoints what is due or best, and moves on; returns whether patience has run out.
     fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
-        let out_of_patience = self.evaluate(observer)?;
+        let evaluated = self.evaluate(observer)?;
         self.progress.epoch += 1;
         self.progress.batch = 0;
-        if self.progress.epoch % self.config.checkpoint_every_epochs == 0 {
+        if evaluated.is_best || self.progress.epoch % self.config.checkpoint_every_epochs == 0 {
             self.checkpoint(observer)?;
         }
-        Ok(out_of_patience)
+        Ok(evaluated.out_of_patience)
     }
 
-    /// Measures the model and lets the metric steer the run; returns whether patience has run out.
-    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+    /// Measures the model and lets the metric steer the run.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Steering> {
         let train_loss = self.progress.epoch_loss.take();
-        let model = &*self.model;
-        let validation = self.validation.as_ref();
-        let measured = self.stepper.with_averaged(|| validation.map(|loader| validate(model, loader)).transpose())?;
-        let value = monitored(self.config.monitor, train_loss, measured);
-        let (is_best, out_of_patience) = self.steer(value);
+        let (model, validation) = (&*self.model, self.validation.as_ref());
+        let measured = self
+            .stepper
+            .with_averaged(|| validation.map(|loader| validate(model, loader)).transpose())?;
+        let steering = self.steer(monitored(self.config.monitor, train_loss, measured));
         let record = EvaluationRecord {
             step: self.progress.step,
             epoch: self.progress.epoch + 1,
             train_loss,
             validation_loss: measured.map(|m| m.loss),
             validation_accuracy: measured.map(|m| m.accuracy),
-            is_best,
+            is_best: steering.is_best,
         };
         self.log.evaluation(&record)?;
         observer.on_event(&Event::Evaluated(&record));
-        if is_best {
-            self.save_best()?;
-        }
-        Ok(out_of_patience)
+        Ok(steering)
     }
 
     /// Takes the monitored value into the best, the schedule and early stopping.
-    fn steer(&mut self, value: f64) -> (bool, bool) {
+    fn steer(&mut self, value: f64) -> Steering {
         let direction = self.config.monitor.direction();
-        let best = self.progress.best.map_or(direction.worst(), |best| best.0);
+        let best = self.progress.best.map_or(direction.worst(), |best| best.value.0);
         let is_best = direction.improves(best, value, 0.0);
         if is_best {
-            self.progress.best = Some(ExactF64(value));
+            self.progress.best = Some(Best {
+                value: ExactF64(value),
+                step: self.progress.step,
+            });
         }
         self.stepper.schedule.observe(value, direction);
         self.progress.plateau = self.stepper.schedule.state();
         let state = &mut self.progress.early_stopping;
-        let stop = self.config.early_stopping.is_some_and(|rule| rule.observe(state, value, direction));
-        (is_best, stop)
+        let rule = self.config.early_stopping;
+        Steering {
+            is_best,
+            out_of_patience: rule.is_some_and(|rule| rule.observe(state, value, direction)),
+        }
     }
 
     /// Closes the run: a last evaluation where an epoch was cut short for good, and the checkpoint that says so.
@@ -209,24 +250,66 @@ impl Run<'_> {
             self.progress.finished = Some(reason);
         }
         self.checkpoint(observer)?;
-        observer.on_event(&Event::Stopped { reason, step: self.progress.step });
+        observer.on_event(&Event::Stopped {
+            reason,
+            step: self.progress.step,
+        });
         Ok(())
     }
 
-    /// Writes a checkpoint of this very moment.
+    /// Writes a checkpoint of this very moment; it becomes the best one when this is the best step.
     fn checkpoint(&mut self, observer: &mut dyn Observer) -> Result<()> {
         self.refuse_to_save_garbage()?;
-        self.progress.metrics_bytes = self.log.flush()?;
-        let path = self.checkpoints.save(&*self.model, &self.stepper, &self.progress)?;
-        observer.on_event(&Event::Checkpointed { step: self.progress.step, path: &path });
+        self.progress.logs = self.log.flush()?;
+        let keep_last = NonZeroUsize::new(self.config.keep_last).unwrap_or(NonZeroUsize::MIN);
+        let is_best = self.is_at_best();
+        let state = State {
+            model: &*self.model,
+            stepper: &mut self.stepper,
+        };
+        let path = state.save(&self.folder, &self.progress, Retention { keep_last }, is_best)?;
+        observer.on_event(&Event::Checkpointed {
+            step: self.progress.step,
+            path: &path,
+        });
         Ok(())
     }
 
-    fn save_best(&mut self) -> Result<()> {
-        self.refuse_to_save_garbage()?;
-        let model = &*self.model;
-        let (checkpoints, progress) = (&self.checkpoints, &self.progress);
-        self.stepper.with_averaged(|| checkpoints.save_best(model, progress))
+    fn is_at_best(&self) -> bool {
+        self.progress
+            .best
+            .is_some_and(|best| best.step == self.progress.step)
+    }
+
+    /// Goes back to a checkpoint. A crash may have fallen between saving it and marking it the best, so that is done
+    /// again.
+    pub fn resume(&mut self, progress: Progress, checkpoint: &Checkpoint) -> Result<()> {
+        State {
+            model: &*self.model,
+            stepper: &mut self.stepper,
+        }
+        .restore(&progress, checkpoint)?;
+        self.progress = progress;
+        self.plan.resumed_at = Some(self.progress.step);
+        if self.is_at_best() {
+            self.folder.mark_best(self.progress.step)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the weights that are to be shipped into the model: the best or the last ones, averaged if there is an
+    /// average.
+    pub fn choose_weights(&mut self) -> Result<()> {
+        if self.config.restore_best
+            && let Some(best) = self.folder.best_checkpoint()?
+        {
+            State {
+                model: &*self.model,
+                stepper: &mut self.stepper,
+            }
+            .restore_weights(&best)?;
+        }
+        self.stepper.ema.as_mut().map_or(Ok(()), Ema::swap)
     }
 
     /// A step can ruin the weights before any loss shows it; such weights must not replace the last good ones.
@@ -239,20 +322,14 @@ impl Run<'_> {
     }
 
     fn diverged(&self, loss: f64) -> Error {
-        let step = self.stepper.step;
-        let parameter_norms = match parameter_norms(&self.model.named_parameters()) {
-            Ok(norms) => norms,
-            Err(error) => return error,
-        };
-        Error::Diverged(Box::new(Divergence {
-            step: step + 1,
-            epoch: self.progress.epoch + 1,
-            loss,
-            learning_rate: self.stepper.schedule.learning_rate(step),
-            clips: self.config.clip_norm.is_some() || self.config.clip_value.is_some(),
-            parameter_norms,
-            last_good: self.checkpoints.latest(),
-        }))
+        let last_good = self
+            .folder
+            .checkpoints()
+            .ok()
+            .and_then(|kept| Some(kept.last()?.0));
+        self.stepper
+            .diverged(loss, self.progress.epoch, &self.model.named_parameters())
+            .with_last_good(last_good)
     }
 }
 

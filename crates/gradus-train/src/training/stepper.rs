@@ -2,6 +2,7 @@
 
 use crate::clip;
 use crate::ema::Ema;
+use crate::error::Divergence;
 use crate::optimizers::Optimizer;
 use crate::recipe::TrainConfig;
 use crate::schedules::Schedule;
@@ -21,8 +22,17 @@ pub(crate) struct Limits {
 
 impl From<&TrainConfig> for Limits {
     fn from(config: &TrainConfig) -> Limits {
-        let TrainConfig { clip_norm, clip_value, weight_clip, .. } = *config;
-        Limits { clip_norm, clip_value, weight_clip }
+        let TrainConfig {
+            clip_norm,
+            clip_value,
+            weight_clip,
+            ..
+        } = *config;
+        Limits {
+            clip_norm,
+            clip_value,
+            weight_clip,
+        }
     }
 }
 
@@ -79,6 +89,28 @@ impl Stepper {
         let result = work();
         ema.swap()?;
         result
+    }
+
+    /// The error for a loss or a weight that is no number any more. `epoch` counts from 0.
+    pub fn diverged(&self, loss: f64, epoch: u64, named: &[(String, Parameter)]) -> Error {
+        let parameter_norms = match parameter_norms(named) {
+            Ok(norms) => norms,
+            Err(error) => return error,
+        };
+        let Limits {
+            clip_norm,
+            clip_value,
+            ..
+        } = self.limits;
+        Error::Diverged(Box::new(Divergence {
+            step: self.step + 1,
+            epoch: epoch + 1,
+            loss,
+            learning_rate: self.schedule.learning_rate(self.step),
+            clips: clip_norm.is_some() || clip_value.is_some(),
+            parameter_norms,
+            last_good: None,
+        }))
     }
 
     fn limit_gradients(&self) -> Result<()> {

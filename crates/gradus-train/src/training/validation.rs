@@ -2,7 +2,7 @@
 
 use crate::Result;
 use gradus_data::Loader;
-use gradus_nn::{Layer, Module};
+use gradus_nn::Layer;
 use gradus_tensor::{CrossEntropyOptions, Tensor, no_grad};
 
 use super::progress::Mean;
@@ -35,12 +35,19 @@ fn measure(model: &dyn Layer, loader: &Loader) -> Result<Validation> {
         loss.add(f64::from(batch_loss.item::<f32>()?), rows);
         accuracy.add(count_correct(&logits, &batch.targets)? as f64 / rows as f64, rows);
     }
-    Ok(Validation { loss: loss.value(), accuracy: accuracy.value() })
+    Ok(Validation {
+        loss: loss.value(),
+        accuracy: accuracy.value(),
+    })
 }
 
 /// How many rows of `logits` (`[rows, classes]`) have their largest value at the target.
 pub(crate) fn count_correct(logits: &Tensor, targets: &Tensor) -> Result<usize> {
     let chosen = logits.argmax(1)?.to_vec::<i64>()?;
     let targets = targets.to_vec::<i64>()?;
-    Ok(chosen.iter().zip(&targets).filter(|(chosen, target)| chosen == target).count())
+    Ok(chosen
+        .iter()
+        .zip(&targets)
+        .filter(|(chosen, target)| chosen == target)
+        .count())
 }

@@ -17,20 +17,33 @@ struct Golden {
 
 /// Reads the file with nothing but the format's definition: a length, a JSON header, the data.
 fn golden() -> Golden {
-    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/optimizers.safetensors")).unwrap();
+    let bytes = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../golden/optimizers.safetensors"
+    ))
+    .unwrap();
     let header_len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + header_len]).unwrap();
     let data = &bytes[8 + header_len..];
     let cases = serde_json::from_str(header["__metadata__"]["cases"].as_str().unwrap()).unwrap();
-    let tensors = header.as_object().unwrap().iter().filter(|(name, _)| *name != "__metadata__");
+    let tensors = header
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(name, _)| *name != "__metadata__");
     let tensors = tensors.map(|(name, entry)| {
         let numbers = |key: &str| -> Vec<usize> { serde_json::from_value(entry[key].clone()).unwrap() };
         let offsets = numbers("data_offsets");
         let values = data[offsets[0]..offsets[1]].chunks_exact(4);
-        let values = values.map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+        let values = values
+            .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+            .collect();
         (name.clone(), (numbers("shape"), values))
     });
-    Golden { tensors: tensors.collect(), cases }
+    Golden {
+        tensors: tensors.collect(),
+        cases,
+    }
 }
 
 impl Golden {
@@ -79,12 +92,18 @@ fn every_optimizer_follows_pytorch_for_100_steps() {
                 parameter.set_grad(Some(golden.row(&format!("gradients.{index}"), step - 1)));
             }
             optimizer.step().unwrap();
-            let Some(row) = snapshots.iter().position(|&at| at == step) else { continue };
+            let Some(row) = snapshots.iter().position(|&at| at == step) else {
+                continue;
+            };
             for (index, parameter) in parameters.iter().enumerate() {
                 let expected = golden.row(&format!("{}.params.{index}", case["name"].as_str().unwrap()), row);
                 let (got, expected) = (parameter.value().to_vec::<f32>(), expected.to_vec::<f32>());
                 let worst = worst_relative_difference(&got.unwrap(), &expected.unwrap());
-                assert!(worst < RELATIVE_TOLERANCE, "{}: step {step}, parameter {index}: {worst:e}", case["name"]);
+                assert!(
+                    worst < RELATIVE_TOLERANCE,
+                    "{}: step {step}, parameter {index}: {worst:e}",
+                    case["name"]
+                );
             }
         }
         seen.insert(case["op"].as_str().unwrap().to_owned());

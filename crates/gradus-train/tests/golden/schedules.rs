@@ -37,7 +37,11 @@ const RENAMED: [(&str, &str); 16] = [
 ];
 
 fn renamed(name: &str) -> String {
-    RENAMED.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours).to_owned()
+    RENAMED
+        .iter()
+        .find(|(theirs, _)| *theirs == name)
+        .map_or(name, |(_, ours)| ours)
+        .to_owned()
 }
 
 fn schedule_name(theirs: &str) -> &'static str {
@@ -62,7 +66,9 @@ fn config(case: &Value) -> ScheduleConfig {
     for (theirs, value) in case["attrs"].as_object().unwrap() {
         let ours = renamed(theirs);
         if !ours.is_empty() {
-            section[ours] = value.as_str().map_or_else(|| value.clone(), |text| json!(renamed(text)));
+            section[ours] = value
+                .as_str()
+                .map_or_else(|| value.clone(), |text| json!(renamed(text)));
         }
     }
     if let Some(warmup) = case["warmup"].as_object() {
@@ -75,17 +81,36 @@ fn config(case: &Value) -> ScheduleConfig {
 
 fn schedule(case: &Value) -> Schedule {
     let total_steps = case["values"].as_array().unwrap().len() as u64;
-    let base = case["attrs"]["max_lr"].as_f64().unwrap_or_else(|| case["base_lr"].as_f64().unwrap());
-    Schedule::new(config(case), base, RunLength { steps_per_epoch: 10, total_steps }).unwrap()
+    let base = case["attrs"]["max_lr"]
+        .as_f64()
+        .unwrap_or_else(|| case["base_lr"].as_f64().unwrap());
+    Schedule::new(
+        config(case),
+        base,
+        RunLength {
+            steps_per_epoch: 10,
+            total_steps,
+        },
+    )
+    .unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
 }
 
 fn assert_close(case: &Value, step: usize, got: f64, expected: f64) {
     let allowed = RELATIVE_TOLERANCE * expected.abs() + ABSOLUTE_TOLERANCE;
-    assert!((got - expected).abs() <= allowed, "{}: step {step}: {got} instead of {expected}", case["name"]);
+    assert!(
+        (got - expected).abs() <= allowed,
+        "{}: step {step}: {got} instead of {expected}",
+        case["name"]
+    );
 }
 
 #[test]
@@ -103,7 +128,10 @@ fn every_schedule_follows_pytorch() {
 
 #[test]
 fn reduce_on_plateau_follows_pytorch() {
-    let cases: Vec<Value> = cases().into_iter().filter(|case| case.get("metrics").is_some()).collect();
+    let cases: Vec<Value> = cases()
+        .into_iter()
+        .filter(|case| case.get("metrics").is_some())
+        .collect();
     assert!(!cases.is_empty());
     for case in &cases {
         let mut schedule = schedule(case);
@@ -115,7 +143,12 @@ fn reduce_on_plateau_follows_pytorch() {
         assert_close(case, 0, schedule.learning_rate(0), expected[0]);
         for (index, metric) in numbers(&case["metrics"]).into_iter().enumerate() {
             schedule.observe(metric, direction);
-            assert_close(case, index, schedule.learning_rate(index as u64 + 1), expected[index + 1]);
+            assert_close(
+                case,
+                index,
+                schedule.learning_rate(index as u64 + 1),
+                expected[index + 1],
+            );
         }
     }
 }

@@ -1,0 +1,74 @@
+//! What a checkpoint holds, and how a run goes back to one.
+
+use super::progress::Progress;
+use super::stepper::Stepper;
+use crate::{Error, Result};
+use gradus_nn::Layer;
+use gradus_package::run::Retention;
+use gradus_package::{Checkpoint, RunDir};
+use gradus_tensor::Tensor;
+use std::path::PathBuf;
+
+/// Prefixes of tensor names in a checkpoint: parameters and buffers, the optimiser's state, averaged weights.
+const MODEL: &str = "model.";
+const OPTIMIZER: &str = "optimizer.";
+const EMA: &str = "ema.";
+
+/// The parts of a run that a checkpoint saves and restores.
+pub(crate) struct State<'a> {
+    pub model: &'a dyn Layer,
+    pub stepper: &'a mut Stepper,
+}
+
+impl State<'_> {
+    /// Writes the checkpoint of this moment; `is_best` keeps a copy of it as the best.
+    pub fn save(&self, run: &RunDir, progress: &Progress, keep: Retention, is_best: bool) -> Result<PathBuf> {
+        let mut tensors: Vec<_> = prefixed(MODEL, self.model.state_dict()).collect();
+        tensors.extend(prefixed(OPTIMIZER, self.stepper.optimizer.state()?));
+        if let Some(ema) = &self.stepper.ema {
+            tensors.extend(prefixed(EMA, ema.state()?));
+        }
+        let state = serde_json::to_value(progress).map_err(|source| Error::CheckpointState {
+            step: progress.step,
+            source,
+        })?;
+        let path = run.save_checkpoint(progress.step, &Checkpoint { tensors, state }, keep)?;
+        if is_best {
+            run.mark_best(progress.step)?;
+        }
+        Ok(path)
+    }
+
+    /// Puts model, optimiser, schedule and average back to a checkpoint's moment.
+    pub fn restore(&mut self, progress: &Progress, checkpoint: &Checkpoint) -> Result<()> {
+        self.restore_weights(checkpoint)?;
+        self.stepper
+            .optimizer
+            .load_state(&stripped(OPTIMIZER, checkpoint))?;
+        self.stepper.schedule.load_state(progress.plateau);
+        self.stepper.step = progress.step;
+        Ok(())
+    }
+
+    /// Puts only the weights back, averaged ones included.
+    pub fn restore_weights(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.model.load_state_dict(&stripped(MODEL, checkpoint))?;
+        if let Some(ema) = &mut self.stepper.ema {
+            ema.load_state(&stripped(EMA, checkpoint))?;
+        }
+        Ok(())
+    }
+}
+
+fn prefixed(prefix: &str, named: Vec<(String, Tensor)>) -> impl Iterator<Item = (String, Tensor)> {
+    named
+        .into_iter()
+        .map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
+}
+
+/// The tensors under a prefix, without it.
+fn stripped(prefix: &str, checkpoint: &Checkpoint) -> Vec<(String, Tensor)> {
+    let under =
+        |(name, tensor): &(String, Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
+    checkpoint.tensors.iter().filter_map(under).collect()
+}

@@ -1,0 +1,99 @@
+//! What a run writes down: `metrics.jsonl` for programs and reports, TensorBoard events for curves.
+
+use super::observer::{EvaluationRecord, StepReport};
+use super::progress::LogPositions;
+use crate::Result;
+use gradus_package::RunDir;
+use gradus_package::run::{EventLog, LogStart, MetricsLog};
+use serde::Serialize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The two logs of a run. Only TensorBoard's events carry the time of day, so `metrics.jsonl` is the same bytes however
+/// often a run is interrupted.
+pub(crate) struct RunLog {
+    metrics: MetricsLog,
+    events: EventLog,
+    /// Steps between lines.
+    pub interval: u64,
+}
+
+/// A line of `metrics.jsonl` between evaluations.
+#[derive(Serialize)]
+struct StepLine {
+    step: u64,
+    epoch: u64,
+    loss: f64,
+    learning_rate: f64,
+}
+
+impl RunLog {
+    /// Opens the logs, cut back to `positions`; without, empty ones.
+    pub fn open(run: &RunDir, interval: u64, positions: Option<LogPositions>) -> Result<RunLog> {
+        let start = |position: fn(LogPositions) -> u64| {
+            positions.map_or(LogStart::Fresh, |positions| LogStart::AtByte(position(positions)))
+        };
+        let metrics = run.metrics_log(start(|positions| positions.metrics))?;
+        let events = run.event_log(start(|positions| positions.events))?;
+        Ok(RunLog {
+            metrics,
+            events,
+            interval,
+        })
+    }
+
+    /// Writes down the mean loss of the steps since the last line.
+    pub fn step(&mut self, report: &StepReport) -> Result<()> {
+        let StepReport {
+            step,
+            epoch,
+            loss,
+            learning_rate,
+            ..
+        } = *report;
+        self.metrics.append(&StepLine {
+            step,
+            epoch,
+            loss,
+            learning_rate,
+        })?;
+        let values = [
+            ("train/loss", loss as f32),
+            ("train/learning_rate", learning_rate as f32),
+        ];
+        Ok(self.events.scalars(step, now(), &values)?)
+    }
+
+    /// Writes down an evaluation.
+    pub fn evaluation(&mut self, record: &EvaluationRecord) -> Result<()> {
+        self.metrics.append(record)?;
+        let mut values = vec![("epoch/train_loss", record.train_loss as f32)];
+        values.extend(
+            record
+                .validation_loss
+                .map(|value| ("epoch/validation_loss", value as f32)),
+        );
+        values.extend(
+            record
+                .validation_accuracy
+                .map(|value| ("epoch/validation_accuracy", value as f32)),
+        );
+        Ok(self.events.scalars(record.step, now(), &values)?)
+    }
+
+    /// Returns the logs' lengths once all lines will survive a power cut.
+    pub fn flush(&self) -> Result<LogPositions> {
+        self.metrics.sync()?;
+        self.events.sync()?;
+        Ok(LogPositions {
+            metrics: self.metrics.position(),
+            events: self.events.position(),
+        })
+    }
+}
+
+/// Seconds since 1970; 0 on a clock that runs before it.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}

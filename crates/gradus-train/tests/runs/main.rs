@@ -1,0 +1,5 @@
+//! Whole runs on real images.
+
+mod common;
+mod outcomes;
+mod resume;
