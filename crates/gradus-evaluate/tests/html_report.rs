@@ -1,0 +1,108 @@
+//! The page stands alone, escapes what comes from data and describes its pictures.
+
+mod support;
+
+use gradus_evaluate::html::{HtmlReport, LearningCurves};
+use gradus_evaluate::{EvaluateOptions, Predictor, evaluate};
+use gradus_package::{CompressionMethod, CompressionStep, Package, TensorChange};
+use serde_json::json;
+use support::{contents, dataset, dataset_with_labels};
+
+fn page() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut contents = contents();
+    contents.manifest.lineage.recipe = Some("[data]\ntrain = \"</pre><script>\"\n".to_owned());
+    contents.manifest.compression.push(CompressionStep {
+        method: CompressionMethod::Clip { limit: 0.5 },
+        bytes_before: 4000,
+        bytes_after: 1000,
+        tensors: vec![TensorChange {
+            name: "layers.0.weight".into(),
+            elements: 9,
+            changed: 3,
+            zeros: 6,
+            max_abs_error: 0.5,
+            relative_error: 0.5,
+        }],
+    });
+    Package::save(folder.path().join("model"), &contents).unwrap();
+    let package = Package::open(folder.path().join("model")).unwrap();
+    let predictor = Predictor::from_package(&package).unwrap();
+    let evaluation = evaluate(&predictor, &dataset(), &EvaluateOptions::default()).unwrap();
+    let records: Vec<_> = (1..300)
+        .map(|step| json!({"step": step, "loss": 1.0 / f64::from(step)}))
+        .collect();
+    let report = HtmlReport::new("<b>title</b>", "a & b", &evaluation)
+        .with_package(&package)
+        .with_curves(LearningCurves::from_records(&records));
+    report.render().unwrap()
+}
+
+#[test]
+fn nothing_is_loaded_and_nothing_runs() {
+    let page = page();
+    for forbidden in [
+        "<script",
+        "http:",
+        "https:",
+        "<link",
+        "@import",
+        "url(",
+        "javascript:",
+        "<iframe",
+    ] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn text_from_data_is_escaped() {
+    let page = page();
+    assert!(page.contains("&lt;script&gt;left&lt;"), "class names are shown");
+    assert!(page.contains("<h1>&lt;b&gt;title&lt;"));
+    assert!(page.contains("a &amp; b"));
+    assert!(page.matches("<pre>").count() == 1 && page.matches("</pre>").count() == 1);
+}
+
+#[test]
+fn every_part_is_there() {
+    let page = page();
+    for part in ["summary", "training", "confusion", "classes", "worst", "model"] {
+        assert!(page.contains(&format!("<h2 id=\"{part}\"")), "{part}");
+    }
+    assert!(page.contains("80.0\u{202f}%") && page.contains("24 of 30 samples are right."));
+    assert!(
+        page.contains("clipped weights to ±0.5") && page.contains("4.0\u{202f}kB → 1.0\u{202f}kB (4.0×)")
+    );
+}
+
+#[test]
+fn pictures_and_charts_are_described() {
+    let page = page();
+    assert_eq!(page.matches("<img ").count(), 6);
+    assert_eq!(page.matches("alt=\"Sample ").count(), 6);
+    assert_eq!(page.matches("<svg ").count(), 2);
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 2);
+    assert!(
+        page.contains("<html lang=\"en\">") && page.contains("<caption>") && page.contains("scope=\"col\"")
+    );
+}
+
+#[test]
+fn a_perfect_model_and_one_without_intervals_have_a_page_too() {
+    let predictor = {
+        let contents = contents();
+        let config: gradus_nn::ModelConfig = serde_json::from_value(contents.config).unwrap();
+        Predictor::from_parts(config.load(&contents.tensors).unwrap(), contents.manifest).unwrap()
+    };
+    let right: Vec<usize> = (0..30).filter(|at| at % 5 != 0).collect();
+    let dataset = dataset_with_labels(support::LABELS).subset(&right).unwrap();
+    let options = EvaluateOptions {
+        bootstrap: None,
+        ..EvaluateOptions::default()
+    };
+    let evaluation = evaluate(&predictor, &dataset, &options).unwrap();
+    let page = HtmlReport::new("perfect", "data", &evaluation).render().unwrap();
+    assert!(page.contains("No intervals were drawn.") && !page.contains("<h2 id=\"worst\""));
+}
