@@ -423,6 +423,14 @@ pub enum Error {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// The Parquet reader broke on the file.
+    #[error("{} is damaged: decoding it stopped with \"{reason}\"", path.display())]
+    ParquetDecoder {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder stopped with.
+        reason: String,
+    },
     /// A codec that is not built in.
     #[error(
         "{}: column `{column}` is compressed with {codec}, which is not built in; write the file with snappy, gzip, \

@@ -15,8 +15,8 @@ fn pictures(len: usize) -> Dataset {
         pixels: vec![1; len * 784],
         affine,
     };
-    let samples = Samples::new(features, vec![1, 28, 28], len).unwrap();
-    Dataset::new(samples, vec![0; len], vec!["only".to_owned()]).unwrap()
+    let samples = Samples::new(features, vec![1, 28, 28], len).expect("784 pixels a sample");
+    Dataset::new(samples, vec![0; len], vec!["only".to_owned()]).expect("one label a sample")
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! Tests of the public functions, in one program so that what they share is compiled once.
 
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod idx;
+#[cfg(test)]
 mod loader;
+#[cfg(test)]
 mod pictures;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tables;

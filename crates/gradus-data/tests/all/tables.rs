@@ -462,6 +462,20 @@ fn parquet_cut_short_is_refused() {
 }
 
 #[test]
+fn parquet_whose_dictionary_lies_about_the_length_of_a_string_is_refused() {
+    let mut bytes = fs::read(fixture("parquet/snappy.parquet")).unwrap();
+    let word = bytes.windows(5).position(|window| window == b"green").unwrap();
+    bytes[word + 1..word + 6].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "lying.parquet", bytes);
+    let error = read_parquet(&path, ColumnChoice::default()).unwrap_err();
+    assert!(
+        matches!(&error, Error::ParquetDecoder { reason, .. } if reason.contains("assertion failed")),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_stored_preparation_is_checked() {
     let splits = load(&config("table.csv"), &fixture("")).unwrap();
     let stored = serde_json::to_value(&splits.preprocessing).unwrap();
