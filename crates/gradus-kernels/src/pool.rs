@@ -5,7 +5,9 @@
 //! between calls (a weight matrix, its gradient, its optimiser state) stays in the cache of the core that used it last.
 //!
 //! What is not here: work stealing. Kernels know the cost of their tasks; equal static shares cost one hand-off
-//! of about a microsecond where a stealing join costs ten, which decides steps that last less than a hundred.
+//! of about a microsecond where a stealing join costs ten, which decides steps that last less than a hundred. The one
+//! exception: a share that its thread has not begun when the caller is done with its own is run by the caller, so a
+//! busy machine costs the gain of the second core and not a wait for it.
 //!
 //! The caller is thread 0 and works too. A call made while the pool is busy, from inside a task or from another
 //! thread, runs on its caller alone, so nesting and concurrent servers neither deadlock nor oversubscribe.
@@ -136,10 +138,14 @@ fn fork_join<F: Fn(Range<usize>) + Sync>(workers: &[&'static Worker], tasks: usi
             range: share(index + 1),
         });
     }
-    // The workers borrow `body`: they must be done before this frame goes, even when our own share panics.
+    // The workers borrow `body`: they must be done before this frame goes, even when a share panics.
     let mut panic = catch_unwind(AssertUnwindSafe(|| body(share(0)))).err();
     for worker in workers {
-        panic = panic.or(worker.join());
+        let later = match worker.reclaim() {
+            Some(job) => job.run(),
+            None => worker.join(),
+        };
+        panic = panic.or(later);
     }
     if let Some(payload) = panic {
         resume_unwind(payload);
@@ -153,34 +159,50 @@ struct Job {
     range: Range<usize>,
 }
 
+type Panic = Box<dyn Any + Send>;
+
+impl Job {
+    /// Runs the tasks; returns the payload if one panics.
+    fn run(self) -> Option<Panic> {
+        // SAFETY: `fork_join` made the pointer for this function and stays until every job is done.
+        catch_unwind(AssertUnwindSafe(|| unsafe { (self.call)(self.body, self.range) })).err()
+    }
+}
+
 /// # Safety
 /// `body` must point to a live `F`.
 unsafe fn call_body<F: Fn(Range<usize>) + Sync>(body: *const (), range: Range<usize>) {
-    // SAFETY: `fork_join` made the pointer from a `&F` and keeps that borrow until the job is done.
+    // SAFETY: the caller's promise.
     unsafe { (*body.cast::<F>())(range) }
 }
 
-/// Worker has no job and spins, looking for one. Leaves to `POSTED` (leader) or `PARKED` (worker).
+/// No job; the worker spins, looking for one. Leaves to `POSTED` (leader) or `PARKED` (worker).
 const IDLE: u8 = 0;
-/// A job lies in the slot or is being run. Leaves to `IDLE` (worker) or `AWAITED` (leader).
-const POSTED: u8 = 1;
-/// Worker has no job and sleeps; whoever posts must unpark it. Leaves to `POSTED` (leader).
-const PARKED: u8 = 2;
-/// As `POSTED`, and the leader sleeps; the worker must unpark it. Leaves to `IDLE` (worker).
-const AWAITED: u8 = 3;
+/// No job; the worker sleeps or is about to, and whoever posts must unpark it. Leaves to `POSTED` (leader) or, after a
+/// wake-up, `IDLE` (worker).
+const PARKED: u8 = 1;
+/// A job lies in the slot. Leaves to `RUNNING` (worker) or back to where it came from (leader, taking the job away).
+const POSTED: u8 = 2;
+/// The worker runs the job. Leaves to `IDLE` (worker) or `AWAITED` (leader).
+const RUNNING: u8 = 3;
+/// As `RUNNING`, and the leader sleeps; the worker must unpark it. Leaves to `IDLE` (worker).
+const AWAITED: u8 = 4;
 
 /// A worker's mailbox, on cache lines of its own.
 ///
 /// Every hand-over is one read-modify-write of `state`, so its modification order alone decides who owns the slot:
-/// no pair of variables has to be seen in a certain order, and acquire/release is enough. In `POSTED` and `AWAITED` the
-/// worker owns `job` and `panic`; in `IDLE` and `PARKED` the leader does. A wake-up cannot be lost: the one who finds
-/// the other's sleeping state in the value it swaps out unparks it, and `park` returns at once if that came first.
+/// no pair of variables has to be seen in a certain order, and acquire/release is enough. In `RUNNING` and `AWAITED` the
+/// worker owns `job` and `panic`; in every other state the leader does, except that the worker may take a `POSTED` job
+/// by moving to `RUNNING`. A wake-up cannot be lost: whoever leaves `PARKED` or `AWAITED` by replacing it unparks the
+/// sleeper, and `park` returns at once if that came first.
 #[repr(align(128))]
 #[derive(Default)]
 struct Worker {
     state: AtomicU8,
+    /// What `POSTED` replaced; the leader's own note.
+    replaced: AtomicU8,
     job: UnsafeCell<Option<Job>>,
-    panic: UnsafeCell<Option<Box<dyn Any + Send>>>,
+    panic: UnsafeCell<Option<Panic>>,
     thread: Mutex<Option<Thread>>,
     leader: Mutex<Option<Thread>>,
 }
@@ -190,25 +212,54 @@ struct Worker {
 unsafe impl Sync for Worker {}
 
 impl Worker {
+    /// Moves from one state to another, if it is still in the first.
+    ///
+    /// AcqRel on success: what this side wrote to the slot is published, what the other wrote is visible.
+    fn moves(&self, from: u8, to: u8) -> bool {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
     /// Leader: hands over a job; the worker must be out of its last one.
     fn post(&self, job: Job) {
-        // SAFETY: the state is IDLE or PARKED (the last leader saw it in `join`), so the slot is ours.
+        // SAFETY: the last leader saw IDLE or PARKED in `join` or `reclaim`, so the slot is ours.
         unsafe { *self.job.get() = Some(job) };
-        // AcqRel: the release publishes the job.
-        if self.state.swap(POSTED, Ordering::AcqRel) == PARKED {
+        let replaced = self.state.swap(POSTED, Ordering::AcqRel);
+        // Relaxed: the lock on `WORKERS` orders leaders, and no worker reads it.
+        self.replaced.store(replaced, Ordering::Relaxed);
+        if replaced == PARKED {
             unpark(&self.thread);
         }
     }
 
-    /// Leader: waits until the job is done; returns the payload if it panicked.
-    fn join(&self) -> Option<Box<dyn Any + Send>> {
+    /// Leader, its own share done: takes the job back if the worker has still not started it.
+    ///
+    /// A worker that has to be woken, or whose core is busy with another process, would take longer to come than
+    /// most jobs last.
+    fn reclaim(&self) -> Option<Job> {
+        let waiting = || self.state.load(Ordering::Acquire) == POSTED;
+        for _ in 0..SPINS_PER_CLOCK {
+            if !waiting() {
+                return None;
+            }
+            std::hint::spin_loop();
+        }
+        // Restoring the replaced state keeps the worker's promise: if it slept, the next post wakes it again.
+        if !self.moves(POSTED, self.replaced.load(Ordering::Relaxed)) {
+            return None;
+        }
+        // SAFETY: we have left POSTED before the worker did, so the slot is ours.
+        unsafe { (*self.job.get()).take() }
+    }
+
+    /// Leader: waits until the worker has done the job; returns the payload if it panicked.
+    fn join(&self) -> Option<Panic> {
         let done = || matches!(self.state.load(Ordering::Acquire), IDLE | PARKED);
         if !spin_until(done) {
             self.set_thread(&self.leader, &std::thread::current());
-            // Release on success: the worker that swaps out AWAITED sees our handle. On failure it has finished.
-            let _ = self
-                .state
-                .compare_exchange(POSTED, AWAITED, Ordering::AcqRel, Ordering::Acquire);
+            // On failure the worker has finished. On success it will find our handle.
+            self.moves(RUNNING, AWAITED);
             while !done() {
                 std::thread::park();
             }
@@ -217,32 +268,28 @@ impl Worker {
         unsafe { (*self.panic.get()).take() }
     }
 
-    /// Worker: the life of its thread.
+    /// Worker: the life of its thread. Each move may fail because the leader moved first; then it looks again.
     fn run(&self) {
-        let posted = || matches!(self.state.load(Ordering::Acquire), POSTED | AWAITED);
         loop {
-            if !spin_until(posted) {
-                // On failure a job has just been posted.
-                let _ = self
-                    .state
-                    .compare_exchange(IDLE, PARKED, Ordering::AcqRel, Ordering::Acquire);
-                while !posted() {
-                    std::thread::park();
+            match self.state.load(Ordering::Acquire) {
+                IDLE if !spin_until(|| self.state.load(Ordering::Acquire) != IDLE) => {
+                    self.moves(IDLE, PARKED);
                 }
+                PARKED => {
+                    std::thread::park();
+                    // Woken for a job that has been taken back: there is work about, so spin for a while.
+                    self.moves(PARKED, IDLE);
+                }
+                POSTED if self.moves(POSTED, RUNNING) => self.work(),
+                _ => {}
             }
-            self.work();
         }
     }
 
-    /// Worker: runs the posted job and gives the slot back.
+    /// Worker: runs the job it has taken and gives the slot back.
     fn work(&self) {
-        // SAFETY: `run` acquired POSTED or AWAITED, so the slot is ours and the job is visible.
-        if let Some(Job { call, body, range }) = unsafe { (*self.job.get()).take() } {
-            // SAFETY: the leader keeps `body` alive until it sees us leave POSTED/AWAITED, below.
-            let result = catch_unwind(AssertUnwindSafe(|| unsafe { call(body, range) }));
-            // SAFETY: the slot is still ours.
-            unsafe { *self.panic.get() = result.err() };
-        }
+        // SAFETY: we have moved to RUNNING, so the slot is ours and the job is visible.
+        unsafe { *self.panic.get() = (*self.job.get()).take().and_then(Job::run) };
         // The release publishes what the job wrote. The slot and the leader's borrow are not touched after this.
         if self.state.swap(IDLE, Ordering::AcqRel) == AWAITED {
             // The handle may already be that of the next leader; a stray unpark only makes it look once more.

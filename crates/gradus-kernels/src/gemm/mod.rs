@@ -4,6 +4,11 @@
 //! the operands' own type. NaN and infinities propagate: zero times NaN is NaN.
 //!
 //! The bits of a result do not depend on the number of threads.
+//!
+//! Measured on two Zen 5 cores whose f32 multiply-adds peak at 503 GFLOP/s, of which a 784-128 layer at batch 64 needs at
+//! least 25.5 µs: its forward took 30-33 µs with packing the weight (the gap), 26 µs packed before, its weight gradient
+//! 25-26 µs; at batch 256, 94-97 % of the peak; transformer layers of width 384 and 768, 86-97 %. The `gemm` crate on one
+//! of the cores took 61, 61 and 52 µs. `cargo run --release --example gemm_speed` prints the table.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -14,8 +19,8 @@ mod packed;
 pub use packed::{PackedF32, gemm_packed_f32};
 
 use crate::isa::{Isa, isa};
-use crate::real::Real;
 pub use crate::matrix::{Epilogue, MatRef};
+use crate::real::Real;
 
 /// A product whose operands have been checked against each other and against their data.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +81,11 @@ pub fn gemm_f32(out: &mut [f32], a: MatRef<f32>, b: MatRef<f32>, accumulate: boo
 
 /// The f32 product by the kernels of one instruction set, which must be one of those available.
 fn f32_on(isa: Isa, out: &mut [f32], product: &Product<f32>) {
+    let (m, n, _) = product.dims();
     match isa {
+        // Each element of a matrix meets one vector or two: packing it costs more than using it. The crate does
+        // not pack and is 2 to 3 times as fast as our kernel here; from 4 rows on ours is.
+        Isa::Avx512 { .. } if m <= 2 || n == 1 => library::gemm(out, product),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the instruction set is available; `checked` has seen to the sizes.
         Isa::Avx512 { .. } => unsafe { avx512::gemm(out, product) },
