@@ -6,8 +6,8 @@
 //! The bits of a result do not depend on the number of threads.
 //!
 //! Measured on two Zen 5 cores whose f32 multiply-adds peak at 503 GFLOP/s, of which a 784-128 layer at batch 64 needs at
-//! least 25.5 µs: its forward took 30-33 µs with packing the weight (the gap), 26 µs packed before, its weight gradient
-//! 25-26 µs; at batch 256, 94-97 % of the peak; transformer layers of width 384 and 768, 86-97 %. The `gemm` crate on one
+//! least 25.5 µs: its forward took 28-33 µs with packing the weight (the gap), 26 µs packed before, its weight gradient
+//! 25-26 µs; at batch 256, 93-95 % of the peak; transformer layers of width 384 and 768, 86-97 %; 2048 cubed, 80 %. The `gemm` crate on one
 //! of the cores took 61, 61 and 52 µs. `cargo run --release --example gemm_speed` prints the table.
 
 #[cfg(target_arch = "x86_64")]
