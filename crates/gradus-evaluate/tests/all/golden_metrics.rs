@@ -48,7 +48,7 @@ struct Averaged {
 
 fn golden() -> Golden {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/metrics.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&std::fs::read_to_string(path).expect("a valid fixture")).expect("a valid fixture")
 }
 
 fn check(case: &str, what: &str, got: f64, expected: f64) {

@@ -1,15 +1,13 @@
 //! The page stands alone, escapes what comes from data and describes its pictures.
 
-mod support;
-
+use crate::support::{contents, dataset, dataset_with_labels};
 use gradus_evaluate::html::{HtmlReport, LearningCurves};
 use gradus_evaluate::{EvaluateOptions, Predictor, evaluate};
 use gradus_package::{CompressionMethod, CompressionStep, Package, TensorChange};
 use serde_json::json;
-use support::{contents, dataset, dataset_with_labels};
 
 fn page() -> String {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a valid fixture");
     let mut contents = contents();
     contents.manifest.lineage.recipe = Some("[data]\ntrain = \"</pre><script>\"\n".to_owned());
     contents.manifest.compression.push(CompressionStep {
@@ -25,17 +23,17 @@ fn page() -> String {
             relative_error: 0.5,
         }],
     });
-    Package::save(folder.path().join("model"), &contents).unwrap();
-    let package = Package::open(folder.path().join("model")).unwrap();
-    let predictor = Predictor::from_package(&package).unwrap();
-    let evaluation = evaluate(&predictor, &dataset(), &EvaluateOptions::default()).unwrap();
+    Package::save(folder.path().join("model"), &contents).expect("a valid fixture");
+    let package = Package::open(folder.path().join("model")).expect("a valid fixture");
+    let predictor = Predictor::from_package(&package).expect("a valid fixture");
+    let evaluation = evaluate(&predictor, &dataset(), &EvaluateOptions::default()).expect("a valid fixture");
     let records: Vec<_> = (1..300)
         .map(|step| json!({"step": step, "loss": 1.0 / f64::from(step)}))
         .collect();
     let report = HtmlReport::new("<b>title</b>", "a & b", &evaluation)
         .with_package(&package)
         .with_curves(LearningCurves::from_records(&records));
-    report.render().unwrap()
+    report.render().expect("a valid fixture")
 }
 
 #[test]
@@ -97,7 +95,9 @@ fn a_perfect_model_and_one_without_intervals_have_a_page_too() {
         Predictor::from_parts(config.load(&contents.tensors).unwrap(), contents.manifest).unwrap()
     };
     let right: Vec<usize> = (0..30).filter(|at| at % 5 != 0).collect();
-    let dataset = dataset_with_labels(support::LABELS).subset(&right).unwrap();
+    let dataset = dataset_with_labels(crate::support::LABELS)
+        .subset(&right)
+        .unwrap();
     let options = EvaluateOptions {
         bootstrap: None,
         ..EvaluateOptions::default()

@@ -1,17 +1,15 @@
 //! A package from disk answers the same however its samples come in, and refuses what does not fit.
 
-mod support;
-
+use crate::support::{contents, dataset, pixels_of};
 use gradus_evaluate::{Error, EvaluateOptions, Predictor, evaluate};
 use gradus_package::{Package, PackageContents};
 use gradus_tensor::Tensor;
 use serde_json::{Value, json};
-use support::{contents, dataset, pixels_of};
 
 fn saved(contents: &PackageContents) -> (tempfile::TempDir, Predictor) {
-    let folder = tempfile::tempdir().unwrap();
-    Package::save(folder.path().join("model"), contents).unwrap();
-    let predictor = Predictor::open(folder.path().join("model")).unwrap();
+    let folder = tempfile::tempdir().expect("a valid fixture");
+    Package::save(folder.path().join("model"), contents).expect("a valid fixture");
+    let predictor = Predictor::open(folder.path().join("model")).expect("a valid fixture");
     (folder, predictor)
 }
 
@@ -156,7 +154,7 @@ fn labels_that_disagree_with_the_weights_are_found_before_answering() {
 #[test]
 fn a_data_set_with_other_classes_is_refused() {
     let (_folder, predictor) = saved(&contents());
-    let other = support::dataset_with_labels(["left", "right", "middle"]);
+    let other = crate::support::dataset_with_labels(["left", "right", "middle"]);
     let error = evaluate(&predictor, &other, &EvaluateOptions::default()).unwrap_err();
     assert!(matches!(error, Error::LabelNames { .. }), "{error}");
 }

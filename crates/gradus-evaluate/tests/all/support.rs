@@ -34,11 +34,11 @@ pub fn contents() -> PackageContents {
         tensors: vec![
             (
                 "layers.0.weight".into(),
-                Tensor::from_vec(identity, [3, 3]).unwrap(),
+                Tensor::from_vec(identity, [3, 3]).expect("a valid fixture"),
             ),
             (
                 "layers.0.bias".into(),
-                Tensor::from_vec(vec![0.0f32; 3], [3]).unwrap(),
+                Tensor::from_vec(vec![0.0f32; 3], [3]).expect("a valid fixture"),
             ),
         ],
         manifest: Manifest::new(
@@ -86,6 +86,6 @@ pub fn dataset_with_labels(names: [&str; 3]) -> Dataset {
     let labels = (0..30)
         .map(|at| ((at + usize::from(at % 5 == 0)) % 3) as i64)
         .collect();
-    let samples = Samples::new(features, vec![1, 1, 3], 30).unwrap();
-    Dataset::new(samples, labels, names.map(str::to_owned).into()).unwrap()
+    let samples = Samples::new(features, vec![1, 1, 3], 30).expect("a valid fixture");
+    Dataset::new(samples, labels, names.map(str::to_owned).into()).expect("a valid fixture")
 }

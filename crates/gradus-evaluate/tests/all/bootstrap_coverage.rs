@@ -24,9 +24,9 @@ fn simulated(rng: &mut Rng, samples: usize) -> ConfusionMatrix {
             left = left.saturating_sub(chance);
             inside
         });
-        counts[cell.unwrap()] += 1;
+        counts[cell.expect("a valid fixture")] += 1;
     }
-    ConfusionMatrix::from_counts(counts, 3).unwrap()
+    ConfusionMatrix::from_counts(counts, 3).expect("a valid fixture")
 }
 
 fn holds(interval: Interval, truth: f64) -> usize {
