@@ -3,7 +3,7 @@
 use gradus_kernels::gemm::{Epilogue, MatRef, PackedF32, gemm_f32, gemm_packed_f32};
 use smallvec::smallvec;
 
-use crate::autograd::{Grads, needs_graph, record};
+use crate::autograd::{Grads, needs_graph, record, refuse_tracked};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::layout::Dims;
@@ -172,6 +172,16 @@ impl PackedLinear {
                 rule,
             });
         };
+        if let Some(bias) = bias.filter(|bias| bias.shape() != [out]) {
+            let (lhs, rhs) = (weight.shape().to_vec(), bias.shape().to_vec());
+            let rule = "the bias has one element per row of the weight";
+            return Err(Error::ShapeMismatch {
+                op: "linear",
+                lhs,
+                rhs,
+                rule,
+            });
+        }
         let bias = bias.map(|b| b.detach().contiguous()).transpose()?;
         let packed = PackedF32::new(matrix(&weight)?.t());
         Ok(PackedLinear {
@@ -182,11 +192,14 @@ impl PackedLinear {
         })
     }
 
-    /// As [`Tensor::linear`] for `x` of shape `[…, in]`; never tracked.
+    /// As [`Tensor::linear`] for `x` of shape `[…, in]`, without a gradient.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`], [`Error::UnsupportedDType`].
+    /// [`Error::NoGradient`] for a tracked `x` while gradients are recorded; [`Error::ShapeMismatch`],
+    /// [`Error::UnsupportedDType`].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        refuse_tracked("packed linear", &[x])?;
+        refuse_tracked("packed linear", &[x])?;
         let [out_features, in_features] = self.shape;
         if x.rank() == 0 || last(x) != in_features {
             return Err(mismatch(x, &self.shape));

@@ -2,7 +2,7 @@
 //!
 //! Each file holds the forward (a method of [`Tensor`](crate::Tensor)) and, directly below it, the gradient it
 //! records. Adding an op is four edits: its kernel in `gradus-kernels`, its file here, its line in this list, and
-//! its row in the gradient-check list of `tests/gradients.rs`, which fails when a file here has none.
+//! its row in the gradient-check list of `tests/all/gradients.rs`, which fails when a file here has none.
 //!
 //! Conventions: ops take any strides; the result is contiguous unless the op is a view. Half types compute through
 //! `f32` and round once. Shapes broadcast by NumPy's rules where an op says so.

@@ -57,8 +57,8 @@ impl Tensor {
         let (out, places) = for_real!(op, self.dtype(), T => {
             let values = x.as_slice::<T>()?;
             let mut places = None;
-            let out = Tensor::build(&shape, |out: &mut [T]| {
-                places = Some(Tensor::build(&shape, |places| pooling::max_pool(out, places, values, pooling)));
+            let out = Tensor::build(shape, |out: &mut [T]| {
+                places = Some(Tensor::build(shape, |places| pooling::max_pool(out, places, values, pooling)));
             });
             Ok((out, places.expect("bug: the kernel has run")))
         })?;

@@ -1,8 +1,8 @@
 //! What the ops do at the edges: no elements, no axes, NaN, half types, arguments that do not fit.
 
 use gradus_tensor::{
-    ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, Error, PoolOptions, Reduction, Tensor, bf16,
-    f16,
+    ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, Error, PackedLinear, PoolOptions, Reduction,
+    Tensor, bf16, f16, no_grad,
 };
 
 fn f32s(values: &[f32], shape: &[usize]) -> Tensor {
@@ -359,4 +359,13 @@ fn a_loss_over_ignored_rows_alone_is_nan_and_its_sum_zero() {
             .unwrap(),
         0.0
     );
+}
+
+#[test]
+fn a_path_without_a_gradient_refuses_a_tracked_input() {
+    let packed = PackedLinear::new(&f32s(&[1.0, 2.0], &[1, 2]), None, false).unwrap();
+    let x = f32s(&[3.0, 4.0], &[1, 2]).with_grad().unwrap();
+    assert!(matches!(packed.forward(&x), Err(Error::NoGradient { .. })));
+    let _guard = no_grad();
+    assert_eq!(values(&packed.forward(&x).unwrap()), [11.0]);
 }

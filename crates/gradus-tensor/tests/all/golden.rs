@@ -1,9 +1,7 @@
 //! Every case of `golden/ops.safetensors`, and the cross-entropies of `golden/losses.safetensors`, forward and backward,
 //! against PyTorch: in `f32` and in `f64`.
 
-mod golden_file;
-
-use golden_file::{Case, GoldenFile};
+use crate::golden_file::{Case, GoldenFile};
 use gradus_tensor::{
     Activation, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, Error, PoolOptions, Reduction,
     Result, Tensor,
@@ -134,7 +132,8 @@ fn compare(name: &str, got: &Tensor, want: &Tensor, [absolute, relative]: [f64; 
     for (at, (got, want)) in numbers(got)?.into_iter().zip(numbers(want)?).enumerate() {
         let same = got == want || (got.is_nan() && want.is_nan());
         let error = (got - want).abs();
-        if !same && !(error <= absolute + relative * want.abs()) {
+        let close = error <= absolute + relative * want.abs();
+        if !same && !close {
             return Err(format!(
                 "{name}[{at}] is {got:e}, want {want:e}, off by {error:e}"
             ));

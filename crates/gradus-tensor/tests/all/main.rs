@@ -1,0 +1,10 @@
+//! The ops against PyTorch, against central differences, and at their edges.
+
+#[cfg(test)]
+mod edges;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod golden_file;
+#[cfg(test)]
+mod gradients;
