@@ -29,7 +29,8 @@ pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use mapped::MappedFile;
 pub use ops::{
-    Activation, BatchStatistics, ChannelAffine, Conv2dOptions, CrossEntropyOptions, PackedLinear, PoolOptions, Reduction,
+    Activation, BatchStatistics, ChannelAffine, Conv2dOptions, CrossEntropyOptions, PackedLinear,
+    PoolOptions, Reduction,
 };
 pub use parameter::Parameter;
 pub use pool::{PoolStats, pool_stats, pool_trim};

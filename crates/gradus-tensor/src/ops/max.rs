@@ -55,7 +55,11 @@ fn check_axis(op: &'static str, x: &Tensor, axis: usize) -> Result<()> {
     x.layout().check_axis(op, axis)?;
     if x.shape()[axis] == 0 {
         let rule = "an empty axis has no largest element";
-        return Err(Error::InvalidShape { op, shape: x.shape().to_vec(), rule });
+        return Err(Error::InvalidShape {
+            op,
+            shape: x.shape().to_vec(),
+            rule,
+        });
     }
     Ok(())
 }
@@ -69,7 +73,9 @@ fn largest<T: Element + Real>(x: &Tensor, axis: usize) -> Result<(Tensor, Tensor
     let input = x.as_slice::<T>()?;
     let mut places = None;
     let values = Tensor::build(&shape, |values: &mut [T]| {
-        places = Some(Tensor::build(&shape, |places: &mut [i64]| reduce::max(values, places, input, dims)));
+        places = Some(Tensor::build(&shape, |places: &mut [i64]| {
+            reduce::max(values, places, input, dims)
+        }));
     });
     Ok((values, places.expect("bug: the kernel has run")))
 }
