@@ -84,19 +84,8 @@ pub enum Error {
         place: Place,
     },
     /// A section has a key that it does not take.
-    #[error("{place}: [{section}] has no key `{key}`{}; its keys are {known}", did_you_mean(.suggestion))]
-    UnknownKey {
-        /// The section.
-        section: String,
-        /// What was written.
-        key: String,
-        /// The nearest real key.
-        suggestion: Option<String>,
-        /// All keys of the section.
-        known: String,
-        /// Where it stands.
-        place: Place,
-    },
+    #[error(transparent)]
+    UnknownKey(Box<UnknownKey>),
     /// A setting is a name that it does not take.
     #[error("[{section}] does not know `{value}`{}; it knows {known}", did_you_mean(.suggestion))]
     UnknownValue {
@@ -224,6 +213,22 @@ fn did_you_mean(suggestion: &Option<String>) -> String {
     suggestion
         .as_ref()
         .map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+}
+
+/// A key that a recipe's section does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: [{section}] has no key `{key}`{}; its keys are {known}", did_you_mean(.suggestion))]
+pub struct UnknownKey {
+    /// The section.
+    pub section: String,
+    /// What was written.
+    pub key: String,
+    /// The nearest real key.
+    pub suggestion: Option<String>,
+    /// All keys of the section.
+    pub known: String,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// A run that left the numbers.

@@ -2,7 +2,7 @@
 
 use super::keys::{UnknownName, nearest};
 use super::overrides;
-use crate::{Error, Place, Result};
+use crate::{Error, Place, Result, UnknownKey};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -110,13 +110,13 @@ impl Document {
             };
         }
         let place = self.place(&[&section, &name]);
-        Error::UnknownKey {
+        Error::UnknownKey(Box::new(UnknownKey {
             section,
             key: name,
             suggestion,
             known,
             place,
-        }
+        }))
     }
 
     /// The line of the first key of this path; none when it came from an override.

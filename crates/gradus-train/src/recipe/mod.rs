@@ -120,7 +120,7 @@ impl Recipe {
     }
 
     /// `[data]` with paths that do not depend on where the recipe lies.
-    fn located_data(&self) -> DataConfig {
+    pub fn located_data(&self) -> DataConfig {
         let mut data = self.data.clone();
         for path in [
             Some(&mut data.train),

@@ -58,14 +58,12 @@ fn misspelt_keys_are_found_in_every_section() {
         ),
     ] {
         match with(text).unwrap_err() {
-            Error::UnknownKey {
-                key: found,
-                suggestion: nearest,
-                place,
-                ..
-            } => {
-                assert_eq!((found.as_str(), nearest.as_deref()), (key, Some(suggestion)));
-                assert!(place.line.is_some(), "{key}");
+            Error::UnknownKey(unknown) => {
+                assert_eq!(
+                    (unknown.key.as_str(), unknown.suggestion.as_deref()),
+                    (key, Some(suggestion))
+                );
+                assert!(unknown.place.line.is_some(), "{key}");
             }
             other => panic!("{key}: {other}"),
         }
@@ -87,12 +85,11 @@ fn misspelt_keys_of_data_and_model_are_found_too() {
         ),
     ] {
         match Recipe::parse(&text, &[]).unwrap_err() {
-            Error::UnknownKey {
-                key: found,
-                suggestion: nearest,
-                ..
-            } => {
-                assert_eq!((found.as_str(), nearest.as_deref()), (key, Some(suggestion)));
+            Error::UnknownKey(unknown) => {
+                assert_eq!(
+                    (unknown.key.as_str(), unknown.suggestion.as_deref()),
+                    (key, Some(suggestion))
+                );
             }
             other => panic!("{key}: {other}"),
         }

@@ -17,7 +17,7 @@ impl Warmup {
     /// The factor at `step`, or `None` once warm-up is over.
     pub fn factor(&self, step: u64) -> Option<f64> {
         let share = step as f64 / self.steps.max(1) as f64;
-        (step < self.steps).then(|| self.start_factor + (1.0 - self.start_factor) * share)
+        (step < self.steps).then_some(self.start_factor + (1.0 - self.start_factor) * share)
     }
 }
 

@@ -21,22 +21,20 @@ pub(crate) struct State<'a> {
 }
 
 impl State<'_> {
-    /// Writes the checkpoint of this moment; `is_best` keeps a copy of it as the best.
-    pub fn save(&self, run: &RunDir, progress: &Progress, keep: Retention, is_best: bool) -> Result<PathBuf> {
+    /// The checkpoint of this moment, in memory.
+    pub fn snapshot(&self, progress: &Progress) -> Result<Snapshot> {
+        let step = progress.step;
         let mut tensors: Vec<_> = prefixed(MODEL, self.model.state_dict()).collect();
         tensors.extend(prefixed(OPTIMIZER, self.stepper.optimizer.state()?));
         if let Some(ema) = &self.stepper.ema {
             tensors.extend(prefixed(EMA, ema.state()?));
         }
-        let state = serde_json::to_value(progress).map_err(|source| Error::CheckpointState {
-            step: progress.step,
-            source,
-        })?;
-        let path = run.save_checkpoint(progress.step, &Checkpoint { tensors, state }, keep)?;
-        if is_best {
-            run.mark_best(progress.step)?;
-        }
-        Ok(path)
+        let state =
+            serde_json::to_value(progress).map_err(|source| Error::CheckpointState { step, source })?;
+        Ok(Snapshot {
+            step,
+            checkpoint: Checkpoint { tensors, state },
+        })
     }
 
     /// Puts model, optimiser, schedule and average back to a checkpoint's moment.
@@ -57,6 +55,23 @@ impl State<'_> {
             ema.load_state(&stripped(EMA, checkpoint))?;
         }
         Ok(())
+    }
+}
+
+/// A checkpoint that is not on the disk yet.
+pub(crate) struct Snapshot {
+    pub step: u64,
+    checkpoint: Checkpoint,
+}
+
+impl Snapshot {
+    /// Writes the checkpoint; `is_best` keeps a copy of it as the best.
+    pub fn save(&self, run: &RunDir, keep: Retention, is_best: bool) -> Result<PathBuf> {
+        let path = run.save_checkpoint(self.step, &self.checkpoint, keep)?;
+        if is_best {
+            run.mark_best(self.step)?;
+        }
+        Ok(path)
     }
 }
 

@@ -80,14 +80,18 @@ impl RunLog {
         Ok(self.events.scalars(record.step, now(), &values)?)
     }
 
-    /// Returns the logs' lengths once all lines will survive a power cut.
-    pub fn flush(&self) -> Result<LogPositions> {
-        self.metrics.sync()?;
-        self.events.sync()?;
-        Ok(LogPositions {
+    /// The logs' lengths.
+    pub fn positions(&self) -> LogPositions {
+        LogPositions {
             metrics: self.metrics.position(),
             events: self.events.position(),
-        })
+        }
+    }
+
+    /// Returns once all lines will survive a power cut, as they must before a checkpoint counts on them.
+    pub fn sync(&self) -> Result<()> {
+        self.metrics.sync()?;
+        Ok(self.events.sync()?)
     }
 }
 

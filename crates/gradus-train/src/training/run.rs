@@ -1,6 +1,6 @@
 //! The loop itself: epochs of steps, with what has to happen between them.
 
-use super::checkpoints::State;
+use super::checkpoints::{Snapshot, State};
 use super::log::RunLog;
 use super::observer::{EvaluationRecord, Event, Observer, Plan, StepReport};
 use super::progress::{Best, Progress};
@@ -36,6 +36,10 @@ pub(crate) struct Run<'a> {
     pub folder: RunDir,
     pub log: RunLog,
     pub progress: Progress,
+    /// The best moment so far, while no checkpoint has been due since. A run that dies before one resumes from an
+    /// earlier checkpoint and meets its best again, so until then it need not be on the disk: an epoch of a small
+    /// network is shorter than a few flushes of a disk.
+    pub unsaved_best: Option<Snapshot>,
     pub stop: Arc<AtomicBool>,
     pub started: Instant,
 }
@@ -124,7 +128,7 @@ impl Run<'_> {
 
     /// Whether the batches used so far end a step: every `accumulate` of them, and at the end of the epoch.
     fn step_is_complete(&self) -> bool {
-        self.progress.batch % self.config.accumulate == 0
+        self.progress.batch.is_multiple_of(self.config.accumulate)
             || self.progress.batch == self.train.num_batches() as u64
     }
 
@@ -150,7 +154,7 @@ impl Run<'_> {
             learning_rate,
             samples,
         }));
-        if step % self.log.interval == 0 {
+        if step.is_multiple_of(self.log.interval) {
             let loss = self.progress.window.take();
             self.log.step(&StepReport {
                 step,
@@ -163,7 +167,7 @@ impl Run<'_> {
         if self
             .config
             .checkpoint_every_steps
-            .is_some_and(|every| step % every == 0)
+            .is_some_and(|every| step.is_multiple_of(every))
         {
             self.checkpoint(observer)?;
         }
@@ -184,7 +188,7 @@ impl Run<'_> {
         let most = self
             .config
             .max_time_s
-            .filter(|_| self.progress.step % STEPS_PER_CLOCK == 0)?;
+            .filter(|_| self.progress.step.is_multiple_of(STEPS_PER_CLOCK))?;
         (self.started.elapsed() >= Duration::from_secs_f64(most)).then_some(StopReason::MaxTime)
     }
 
@@ -193,8 +197,14 @@ impl Run<'_> {
         let evaluated = self.evaluate(observer)?;
         self.progress.epoch += 1;
         self.progress.batch = 0;
-        if evaluated.is_best || self.progress.epoch % self.config.checkpoint_every_epochs == 0 {
+        if self
+            .progress
+            .epoch
+            .is_multiple_of(self.config.checkpoint_every_epochs)
+        {
             self.checkpoint(observer)?;
+        } else if evaluated.is_best {
+            self.unsaved_best = Some(self.snapshot()?);
         }
         Ok(evaluated.out_of_patience)
     }
@@ -257,22 +267,30 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a checkpoint of this very moment; it becomes the best one when this is the best step.
+    /// Writes a checkpoint of this very moment, and before it the best one if that is not on the disk yet.
     fn checkpoint(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        self.refuse_to_save_garbage()?;
-        self.progress.logs = self.log.flush()?;
+        let snapshot = self.snapshot()?;
+        self.log.sync()?;
         let keep_last = NonZeroUsize::new(self.config.keep_last).unwrap_or(NonZeroUsize::MIN);
-        let is_best = self.is_at_best();
-        let state = State {
-            model: &*self.model,
-            stepper: &mut self.stepper,
-        };
-        let path = state.save(&self.folder, &self.progress, Retention { keep_last }, is_best)?;
+        let keep = Retention { keep_last };
+        let best = self.unsaved_best.take().filter(|best| best.step != snapshot.step);
+        best.map(|best| best.save(&self.folder, keep, true)).transpose()?;
+        let path = snapshot.save(&self.folder, keep, self.is_at_best())?;
         observer.on_event(&Event::Checkpointed {
-            step: self.progress.step,
+            step: snapshot.step,
             path: &path,
         });
         Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot> {
+        self.refuse_to_save_garbage()?;
+        self.progress.logs = self.log.positions();
+        State {
+            model: &*self.model,
+            stepper: &mut self.stepper,
+        }
+        .snapshot(&self.progress)
     }
 
     fn is_at_best(&self) -> bool {

@@ -208,6 +208,7 @@ fn assemble<'a>(parts: Parts<'a, '_>, options: &TrainOptions) -> Result<Run<'a>>
         config: &recipe.train,
         log: RunLog::open(&folder, interval, positions)?,
         progress: Progress::new(stepper.schedule.state(), fingerprint.to_owned()),
+        unsaved_best: None,
         stop: options.stop.clone(),
         started: Instant::now(),
         model,

@@ -1,5 +1,8 @@
 //! Optimisers, schedules and training against the answers of PyTorch; see golden/README.md.
 
+#[cfg(test)]
 mod optimizers;
+#[cfg(test)]
 mod schedules;
+#[cfg(test)]
 mod training;

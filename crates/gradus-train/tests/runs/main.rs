@@ -1,5 +1,8 @@
 //! Whole runs on real images.
 
+#[cfg(test)]
 mod common;
+#[cfg(test)]
 mod outcomes;
+#[cfg(test)]
 mod resume;
