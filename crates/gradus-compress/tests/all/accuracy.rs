@@ -1,5 +1,4 @@
 //! What compression costs a real network: a classifier trained here on the Fashion-MNIST sample of the repository.
-#![cfg(test)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Each compression against what numpy makes of the same weights; see golden/make.py.
-#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

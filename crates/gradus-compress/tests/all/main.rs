@@ -1,0 +1,5 @@
+//! The public behaviour of the crate, in one program so that it is linked once.
+#![cfg(test)]
+
+mod accuracy;
+mod golden;
