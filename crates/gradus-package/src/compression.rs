@@ -40,6 +40,24 @@ pub enum CompressionMethod {
     },
 }
 
+impl std::fmt::Display for CompressionMethod {
+    /// In words: `pruned to 80.0 % zeros over all layers`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CompressionMethod::Clip { limit } => write!(f, "clipped to ±{limit}"),
+            CompressionMethod::Prune { sparsity, scope: PruneScope::Global } => {
+                write!(f, "pruned to {:.1} % zeros over all layers", sparsity * 100.0)
+            }
+            CompressionMethod::Prune { sparsity, scope: PruneScope::Layer } => {
+                write!(f, "pruned to {:.1} % zeros in each layer", sparsity * 100.0)
+            }
+            CompressionMethod::QuantizeInt8 { activations } => {
+                write!(f, "weights quantised to int8, activations {}", activations.replace('_', " "))
+            }
+        }
+    }
+}
+
 /// The weights among which pruning looks for the least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,2 +1,10 @@
-//! The `gradus` command.
-fn main() {}
+//! The `gradus` command: a thin shell over the library. What it does, a caller can do in a few lines.
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,144 @@
+//! `gradus evaluate`: how good a packaged model is on labelled data.
+
+use std::path::{Path, PathBuf};
+
+use gradus_data::{Split, load_labelled};
+use gradus_evaluate::bootstrap::BootstrapOptions;
+use gradus_evaluate::html::{HtmlReport, LearningCurves};
+use gradus_evaluate::{Estimate, EvaluateOptions, Evaluation, Predictor, evaluate};
+use gradus_package::Package;
+
+use super::Global;
+use super::output::{self, Table, with_interval};
+
+/// Score a model on labelled data: accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix.
+///
+/// Example: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A package, or a training run's folder.
+    model: PathBuf,
+    /// Labelled data: a folder of IDX files, of pictures by class, a CSV or a Parquet file.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// The part of the data to score on, where the folder holds several.
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    split: SplitName,
+    /// Resamples behind each interval; 0 leaves the intervals out.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    bootstrap: usize,
+    /// Also write a report for people: one HTML file.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Parts of a data set, as flags name them.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum SplitName {
+    /// What the model was trained on.
+    Train,
+    /// What chose the best checkpoint.
+    Validation,
+    /// What training never saw.
+    Test,
+}
+
+impl SplitName {
+    /// Its name in a package's metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            SplitName::Train => "train",
+            SplitName::Validation => "validation",
+            SplitName::Test => "test",
+        }
+    }
+
+    pub(crate) fn split(self) -> Split {
+        match self {
+            SplitName::Train => Split::Train,
+            SplitName::Validation => Split::Validation,
+            SplitName::Test => Split::Test,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    let folder = model_folder(&args.model);
+    let predictor = Predictor::open(&folder)?;
+    let dataset =
+        load_labelled(&args.data, args.split.split(), predictor.preprocessing(), predictor.labels())?;
+    let bootstrap =
+        (args.bootstrap > 0).then(|| BootstrapOptions { resamples: args.bootstrap, ..Default::default() });
+    let options = EvaluateOptions { bootstrap, ..EvaluateOptions::default() };
+    let evaluation = evaluate(&predictor, &dataset, &options)?;
+    if let Some(path) = &args.report {
+        write_report(path, &folder, &args.data, &evaluation)?;
+    }
+    if global.json {
+        return output::json(&evaluation);
+    }
+    output::write(summary(&evaluation).as_bytes())
+}
+
+/// The package that a path names: itself, or the one at the end of a run.
+pub(crate) fn model_folder(path: &Path) -> PathBuf {
+    let in_run = path.join("model");
+    if !gradus_package::is_package(path) && gradus_package::is_package(&in_run) {
+        return in_run;
+    }
+    path.to_owned()
+}
+
+fn summary(evaluation: &Evaluation) -> String {
+    let report = &evaluation.report;
+    let mut classes = Table::new(&["class", "precision", "recall", "F1", "support"]);
+    for row in &report.classes {
+        let figures = [row.precision, row.recall, row.f1].map(|estimate| format!("{:.4}", estimate.value));
+        classes.row([row.label.clone()].into_iter().chain(figures).chain([row.support.to_string()]));
+    }
+    let macro_average = &report.macro_average;
+    let mut totals = Table::new(&["measure", "value (95 % interval)"]);
+    for (name, estimate) in [
+        ("accuracy", report.accuracy),
+        ("macro precision", macro_average.precision),
+        ("macro recall", macro_average.recall),
+        ("macro F1", macro_average.f1),
+    ] {
+        totals.row([name.to_owned(), figure(estimate)]);
+    }
+    totals.row(["log-loss".to_owned(), format!("{:.4}", evaluation.log_loss)]);
+    format!("{classes}\n{totals}\n{} samples\n", output::grouped(evaluation.n))
+}
+
+/// An estimate with its interval, if it has one.
+pub(crate) fn figure(estimate: Estimate) -> String {
+    match estimate.interval {
+        Some(interval) => with_interval(estimate.value, interval.lower, interval.upper),
+        None => format!("{:.4}", estimate.value),
+    }
+}
+
+/// Writes the HTML report of an evaluation, with the learning curves when the package lies in a run's folder.
+pub(crate) fn write_report(path: &Path, model: &Path, data: &Path, evaluation: &Evaluation) -> anyhow::Result<()> {
+    let package = Package::open(model)?;
+    let title = model_title(model);
+    let mut report = HtmlReport::new(title, data.display().to_string(), evaluation).with_package(&package);
+    let metrics = model.with_file_name("metrics.jsonl");
+    if metrics.is_file() {
+        report = report.with_curves(LearningCurves::open(&metrics)?);
+    }
+    gradus_package::write_atomic(path, report.render()?.as_bytes())?;
+    eprintln!("report: {}", path.display());
+    Ok(())
+}
+
+/// What to call a model: its folder's name, or the run's where the folder is just `model`.
+fn model_title(model: &Path) -> String {
+    let absolute = std::path::absolute(model).unwrap_or_else(|_| model.to_owned());
+    let names: Vec<_> = absolute.iter().rev().map(|name| name.to_string_lossy().into_owned()).collect();
+    match names.as_slice() {
+        [name, run, ..] if name == "model" => run.clone(),
+        [name, ..] => name.clone(),
+        [] => "model".to_owned(),
+    }
+}
