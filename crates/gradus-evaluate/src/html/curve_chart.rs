@@ -65,7 +65,10 @@ pub(super) fn draw(panel: &CurvePanel, place: Place) -> Result<String> {
             .x_labels(6)
             .y_labels(6)
             .x_label_formatter(&|step| format::count(step.round() as u64))
-            .y_label_formatter(&|value| format!("{}{EN_SPACE}", short_number(*value)))
+            .y_label_formatter(&|value| {
+                let value = without_tick_noise(*value, y_high - y_low);
+                format!("{}{EN_SPACE}", short_number(value))
+            })
             .draw()?;
         for (index, curve) in panel.curves.iter().enumerate() {
             let ink = Ink::Series(index);
@@ -130,9 +133,14 @@ fn range(panel: &CurvePanel, coordinate: impl Fn(&(f64, f64)) -> f64, margin: f6
     if distance > 0.0 {
         [low - margin * distance, high + margin * distance]
     } else {
-        let half = (low.abs() * 0.05).max(1e-6);
+        let half = (low.abs() * 0.5).max(1e-6);
         [low - half, high + half]
     }
+}
+
+/// Tick places are sums of steps, so the one at 0 comes out as something tiny.
+fn without_tick_noise(value: f64, range: f64) -> f64 {
+    if value.abs() < range * 1e-9 { 0.0 } else { value }
 }
 
 /// At most three significant digits, without trailing zeros.
@@ -183,6 +191,12 @@ mod tests {
             assert_eq!(smooth.0, straight.0);
             assert!((smooth.1 - straight.1).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn a_tick_at_zero_is_zero() {
+        assert_eq!(short_number(without_tick_noise(-3e-20, 1e-3)), "0");
+        assert_eq!(short_number(without_tick_noise(2e-4, 1e-3)), "2e-4");
     }
 
     #[test]

@@ -396,14 +396,25 @@ fn lineage(report: &HtmlReport<'_>) -> Vec<Fact> {
 }
 
 fn method(evaluation: &Evaluation) -> String {
-    match &evaluation.report.bootstrap {
-        None => "No intervals were drawn.".to_owned(),
-        Some(options) => format!(
-            "Ranges are {} % percentile bootstrap intervals from {} resamples (seed {}): how far the figure would \
-             move with other samples of the same kind.",
-            (options.confidence * 1e4).round() / 1e2,
-            format::count(options.resamples as u64),
-            options.seed
-        ),
+    let Some(options) = &evaluation.report.bootstrap else {
+        return "No intervals were drawn.".to_owned();
+    };
+    let percent = (options.confidence * 1e4).round() / 1e2;
+    let ranges = format!(
+        "Ranges are {percent}\u{202f}% percentile bootstrap intervals from {} resamples (seed {}): how far the figure \
+         would move with other samples of the same kind.",
+        format::count(options.resamples as u64),
+        options.seed
+    );
+    if evaluation.confusion.class_counts().correct() < evaluation.n {
+        return ranges;
     }
+    // Resamples of samples that are all right are all right too. The exact bound is Clopper and Pearson's for no
+    // error in n: the rate at which n samples without one have the probability 1 − confidence.
+    let bound = 1.0 - (1.0 - options.confidence).powf(1.0 / evaluation.n as f64);
+    format!(
+        "{ranges} As no sample is wrong, they cannot show how rare errors are; at {percent}\u{202f}% confidence, up to \
+         {} of such samples may be.",
+        format::percent(bound)
+    )
 }

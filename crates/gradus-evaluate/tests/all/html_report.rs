@@ -105,4 +105,8 @@ fn a_perfect_model_and_one_without_intervals_have_a_page_too() {
     let evaluation = evaluate(&predictor, &dataset, &options).unwrap();
     let page = HtmlReport::new("perfect", "data", &evaluation).render().unwrap();
     assert!(page.contains("No intervals were drawn.") && !page.contains("<h2 id=\"worst\""));
+    let evaluation = evaluate(&predictor, &dataset, &EvaluateOptions::default()).unwrap();
+    let page = HtmlReport::new("perfect", "data", &evaluation).render().unwrap();
+    // 1 - 0.05^(1/24)
+    assert!(page.contains("up to 11.7\u{202f}% of such samples may be"));
 }
