@@ -45,14 +45,24 @@ impl std::fmt::Display for CompressionMethod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             CompressionMethod::Clip { limit } => write!(f, "clipped to ±{limit}"),
-            CompressionMethod::Prune { sparsity, scope: PruneScope::Global } => {
+            CompressionMethod::Prune {
+                sparsity,
+                scope: PruneScope::Global,
+            } => {
                 write!(f, "pruned to {:.1} % zeros over all layers", sparsity * 100.0)
             }
-            CompressionMethod::Prune { sparsity, scope: PruneScope::Layer } => {
+            CompressionMethod::Prune {
+                sparsity,
+                scope: PruneScope::Layer,
+            } => {
                 write!(f, "pruned to {:.1} % zeros in each layer", sparsity * 100.0)
             }
             CompressionMethod::QuantizeInt8 { activations } => {
-                write!(f, "weights quantised to int8, activations {}", activations.replace('_', " "))
+                write!(
+                    f,
+                    "weights quantised to int8, activations {}",
+                    activations.replace('_', " ")
+                )
             }
         }
     }

@@ -13,9 +13,15 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("gradus-data", &["gradus-tensor"]),
     ("gradus-package", &["gradus-tensor", "gradus-data"]),
     ("gradus-evaluate", &["gradus-nn", "gradus-data", "gradus-package"]),
-    ("gradus-train", &["gradus-evaluate", "gradus-package", "gradus-nn", "gradus-data"]),
+    (
+        "gradus-train",
+        &["gradus-evaluate", "gradus-package", "gradus-nn", "gradus-data"],
+    ),
     ("gradus-compress", &["gradus-train", "gradus-evaluate"]),
-    ("gradus-serve", &["gradus-evaluate", "gradus-package", "gradus-nn", "gradus-data"]),
+    (
+        "gradus-serve",
+        &["gradus-evaluate", "gradus-package", "gradus-nn", "gradus-data"],
+    ),
     ("gradus", &["gradus-compress", "gradus-serve", "gradus-train"]),
 ];
 
@@ -26,7 +32,10 @@ const MAY_USE_UNSAFE: [&str; 2] = ["gradus-kernels", "gradus-tensor"];
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (room, uses) in ROOMS {
-        let reach = uses.iter().flat_map(|used| all[used].iter().copied().chain([*used])).collect();
+        let reach = uses
+            .iter()
+            .flat_map(|used| all[used].iter().copied().chain([*used]))
+            .collect();
         all.insert(room, reach);
     }
     all
@@ -45,7 +54,9 @@ fn crates_use_only_the_rooms_above_them() {
     let mut found = BTreeSet::new();
     for package in &metadata.packages {
         let name = package.name.as_str();
-        let may_use = allowed.get(name).unwrap_or_else(|| panic!("`{name}` has no row in the table of rooms"));
+        let may_use = allowed
+            .get(name)
+            .unwrap_or_else(|| panic!("`{name}` has no row in the table of rooms"));
         found.insert(name);
         for dependency in &package.dependencies {
             let used = dependency.name.as_str();
@@ -55,7 +66,11 @@ fn crates_use_only_the_rooms_above_them() {
             }
         }
     }
-    assert_eq!(found, allowed.keys().copied().collect(), "the table names rooms that do not exist");
+    assert_eq!(
+        found,
+        allowed.keys().copied().collect(),
+        "the table names rooms that do not exist"
+    );
 }
 
 #[test]
@@ -63,6 +78,9 @@ fn unsafe_code_is_forbidden_outside_kernels_and_the_memory_map() {
     for (room, _) in ROOMS.iter().filter(|(room, _)| !MAY_USE_UNSAFE.contains(room)) {
         let path = format!("{}/../{room}/src/lib.rs", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("#![forbid(unsafe_code)]"), "{path} does not forbid unsafe code");
+        assert!(
+            text.contains("#![forbid(unsafe_code)]"),
+            "{path} does not forbid unsafe code"
+        );
     }
 }

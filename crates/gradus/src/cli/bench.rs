@@ -143,7 +143,11 @@ fn report_training(args: &TrainArgs, rates: &[f64], global: Global) -> anyhow::R
 }
 
 fn report_prediction(args: &PredictArgs, times: &[f64], global: Global) -> anyhow::Result<()> {
-    let precision = if args.precision == Precision::Int8 { "int8" } else { "f32" };
+    let precision = if args.precision == Precision::Int8 {
+        "int8"
+    } else {
+        "f32"
+    };
     let speed = PredictionSpeed {
         name: format!("predict 784-128-10, {precision}, {} rows", args.rows),
         us_per_call: median(times),
@@ -169,7 +173,11 @@ fn time_steps(args: &TrainArgs, scratch: &Path) -> anyhow::Result<Vec<f64>> {
         BenchOptimizer::Adam => ("adam", "0.001"),
     };
     let batch = args.batch_size.to_string();
-    let settings = [("optimizer.name", optimizer), ("train.learning_rate", rate), ("train.batch_size", &batch)];
+    let settings = [
+        ("optimizer.name", optimizer),
+        ("train.learning_rate", rate),
+        ("train.batch_size", &batch),
+    ];
     let mut recipe = recipe(&args.common.data, &settings)?;
     let rows = gradus_data::load(&recipe.data, Path::new(""))?.train.len();
     let epochs_per_repeat = (ROWS_PER_REPEAT / rows).max(1) as u64;
@@ -230,7 +238,10 @@ fn time_calls(args: &PredictArgs, predictor: &Predictor) -> anyhow::Result<Vec<f
 fn recipe(data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Recipe> {
     let data = std::path::absolute(data).context("cannot find the data")?;
     let path = toml::Value::String(data.to_string_lossy().into_owned());
-    let fixed = [("data.train", path.to_string()), ("data.validation_fraction", "0".to_owned())];
+    let fixed = [
+        ("data.train", path.to_string()),
+        ("data.validation_fraction", "0".to_owned()),
+    ];
     let overrides: Vec<String> = fixed
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -254,7 +265,11 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 /// The middle of sorted values.
 fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    }
 }
 
 /// A folder that goes away with the program.

@@ -60,7 +60,12 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     if let Some(data) = &args.data {
         // Measured as it was written, then written again with its figures.
         let predictor = Predictor::open(&args.out)?;
-        let dataset = load_labelled(data, args.split.split(), predictor.preprocessing(), predictor.labels())?;
+        let dataset = load_labelled(
+            data,
+            args.split.split(),
+            predictor.preprocessing(),
+            predictor.labels(),
+        )?;
         let evaluation = evaluate(&predictor, &dataset, &EvaluateOptions::default())?;
         contents.manifest.metrics = evaluation.metric_values(args.split.name());
         Package::save(&args.out, &contents)?;
@@ -76,9 +81,19 @@ fn report(parent: &Package, child: &Package) -> String {
     let (before, after) = (bytes(parent.file_bytes()), bytes(child.file_bytes()));
     let mut text = format!("{before} to {after} in {}\n", child.path().display());
     for metric in &child.manifest().metrics {
-        let earlier = parent.manifest().metrics.iter().find(|m| m.name == metric.name && m.split == metric.split);
-        let earlier = earlier.map(|earlier| format!(" (before: {:.4})", earlier.value)).unwrap_or_default();
-        text.push_str(&format!("{:<16} {:.4}{earlier}\n", metric.name.replace('_', " "), metric.value));
+        let earlier = parent
+            .manifest()
+            .metrics
+            .iter()
+            .find(|m| m.name == metric.name && m.split == metric.split);
+        let earlier = earlier
+            .map(|earlier| format!(" (before: {:.4})", earlier.value))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            "{:<16} {:.4}{earlier}\n",
+            metric.name.replace('_', " "),
+            metric.value
+        ));
     }
     text
 }

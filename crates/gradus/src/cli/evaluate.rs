@@ -65,11 +65,20 @@ impl SplitName {
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     let folder = model_folder(&args.model);
     let predictor = Predictor::open(&folder)?;
-    let dataset =
-        load_labelled(&args.data, args.split.split(), predictor.preprocessing(), predictor.labels())?;
-    let bootstrap =
-        (args.bootstrap > 0).then(|| BootstrapOptions { resamples: args.bootstrap, ..Default::default() });
-    let options = EvaluateOptions { bootstrap, ..EvaluateOptions::default() };
+    let dataset = load_labelled(
+        &args.data,
+        args.split.split(),
+        predictor.preprocessing(),
+        predictor.labels(),
+    )?;
+    let bootstrap = (args.bootstrap > 0).then(|| BootstrapOptions {
+        resamples: args.bootstrap,
+        ..Default::default()
+    });
+    let options = EvaluateOptions {
+        bootstrap,
+        ..EvaluateOptions::default()
+    };
     let evaluation = evaluate(&predictor, &dataset, &options)?;
     if let Some(path) = &args.report {
         write_report(path, &folder, &args.data, &evaluation)?;
@@ -94,7 +103,12 @@ fn summary(evaluation: &Evaluation) -> String {
     let mut classes = Table::new(&["class", "precision", "recall", "F1", "support"]);
     for row in &report.classes {
         let figures = [row.precision, row.recall, row.f1].map(|estimate| format!("{:.4}", estimate.value));
-        classes.row([row.label.clone()].into_iter().chain(figures).chain([row.support.to_string()]));
+        classes.row(
+            [row.label.clone()]
+                .into_iter()
+                .chain(figures)
+                .chain([row.support.to_string()]),
+        );
     }
     let macro_average = &report.macro_average;
     let mut totals = Table::new(&["measure", "value (95 % interval)"]);
@@ -119,7 +133,12 @@ pub(crate) fn figure(estimate: Estimate) -> String {
 }
 
 /// Writes the HTML report of an evaluation, with the learning curves when the package lies in a run's folder.
-pub(crate) fn write_report(path: &Path, model: &Path, data: &Path, evaluation: &Evaluation) -> anyhow::Result<()> {
+pub(crate) fn write_report(
+    path: &Path,
+    model: &Path,
+    data: &Path,
+    evaluation: &Evaluation,
+) -> anyhow::Result<()> {
     let package = Package::open(model)?;
     let title = model_title(model);
     let mut report = HtmlReport::new(title, data.display().to_string(), evaluation).with_package(&package);
@@ -135,7 +154,11 @@ pub(crate) fn write_report(path: &Path, model: &Path, data: &Path, evaluation: &
 /// What to call a model: its folder's name, or the run's where the folder is just `model`.
 fn model_title(model: &Path) -> String {
     let absolute = std::path::absolute(model).unwrap_or_else(|_| model.to_owned());
-    let names: Vec<_> = absolute.iter().rev().map(|name| name.to_string_lossy().into_owned()).collect();
+    let names: Vec<_> = absolute
+        .iter()
+        .rev()
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
     match names.as_slice() {
         [name, run, ..] if name == "model" => run.clone(),
         [name, ..] => name.clone(),

@@ -36,7 +36,9 @@ fn is_failure(error: &anyhow::Error) -> bool {
         if let Some(gradus_train::Error::Diverged { .. }) = cause.downcast_ref() {
             return true;
         }
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| !users_can_mend(error.kind()))
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| !users_can_mend(error.kind()))
     })
 }
 
@@ -63,7 +65,9 @@ mod tests {
 
     #[test]
     fn causes_are_told_once_each() {
-        let error = anyhow!("no such file").context("cannot read a.csv: no such file").context("data");
+        let error = anyhow!("no such file")
+            .context("cannot read a.csv: no such file")
+            .context("data");
         assert_eq!(paragraph(&error), "data: cannot read a.csv: no such file");
     }
 

@@ -31,7 +31,11 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
 
 fn describe_package(package: &PackageSummary) -> String {
     let manifest = &package.manifest;
-    let family = package.config.get("model_type").and_then(|name| name.as_str()).unwrap_or("unknown");
+    let family = package
+        .config
+        .get("model_type")
+        .and_then(|name| name.as_str())
+        .unwrap_or("unknown");
     let mut text = format!(
         "package      {}\nfingerprint  {}\ntask         {}, family {family}\nsize         {}\n",
         package.path.display(),
@@ -48,15 +52,30 @@ fn describe_package(package: &PackageSummary) -> String {
 
 fn describe_signature(manifest: &Manifest) -> String {
     let mut text = String::new();
-    for (role, specs) in [("input", &manifest.signature.inputs), ("output", &manifest.signature.outputs)] {
+    for (role, specs) in [
+        ("input", &manifest.signature.inputs),
+        ("output", &manifest.signature.outputs),
+    ] {
         for spec in specs {
-            let axes: Vec<String> =
-                spec.shape.iter().map(|axis| axis.map_or("batch".to_owned(), |len| len.to_string())).collect();
-            text.push_str(&format!("{role:<11}  {} {} [{}]\n", spec.name, spec.dtype, axes.join(", ")));
+            let axes: Vec<String> = spec
+                .shape
+                .iter()
+                .map(|axis| axis.map_or("batch".to_owned(), |len| len.to_string()))
+                .collect();
+            text.push_str(&format!(
+                "{role:<11}  {} {} [{}]\n",
+                spec.name,
+                spec.dtype,
+                axes.join(", ")
+            ));
         }
     }
     let labels = &manifest.signature.labels;
-    text.push_str(&format!("labels       {} ({})\n", labels.len(), labels.join(", ")));
+    text.push_str(&format!(
+        "labels       {} ({})\n",
+        labels.len(),
+        labels.join(", ")
+    ));
     text
 }
 

@@ -33,7 +33,12 @@ use tracing_subscriber::filter::LevelFilter;
 ///
 /// Start with `gradus quickstart`, or with `gradus new classifier > my.toml` and `gradus train my.toml`.
 #[derive(Parser)]
-#[command(name = "gradus", version, arg_required_else_help = true, propagate_version = true)]
+#[command(
+    name = "gradus",
+    version,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
@@ -108,7 +113,9 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
 
 /// Warnings and errors of the library go to standard error; `GRADUS_LOG=debug` shows more.
 fn start_logging() {
-    let level = std::env::var("GRADUS_LOG").ok().and_then(|level| level.parse().ok());
+    let level = std::env::var("GRADUS_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(LevelFilter::WARN))
         .with_writer(std::io::stderr)

@@ -61,7 +61,11 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     let mut table = Table::new(&["input", "class", "probability"]);
     for answer in &answers {
         for choice in &answer.classes {
-            table.row([answer.input.to_owned(), choice.label.to_owned(), format!("{:.4}", choice.probability)]);
+            table.row([
+                answer.input.to_owned(),
+                choice.label.to_owned(),
+                format!("{:.4}", choice.probability),
+            ]);
         }
     }
     output::write(table.to_string().as_bytes())
@@ -86,7 +90,10 @@ mod tests {
     fn names_the_most_probable_classes_first() {
         let labels = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
         let top = most_probable(&[0.2, 0.5, 0.3], &labels, 2);
-        assert_eq!(top.iter().map(|choice| choice.label).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(
+            top.iter().map(|choice| choice.label).collect::<Vec<_>>(),
+            ["b", "c"]
+        );
         assert_eq!(most_probable(&[0.2, 0.5, 0.3], &labels, 0).len(), 1);
     }
 }

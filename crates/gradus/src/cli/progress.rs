@@ -35,7 +35,15 @@ impl Progress {
         bar.set_style(style);
         let is_terminal = !bar.is_hidden();
         let now = Instant::now();
-        Progress { bar, is_terminal, last_draw: now, drawn_step: 0, samples: 0, metric: String::new(), started: now }
+        Progress {
+            bar,
+            is_terminal,
+            last_draw: now,
+            drawn_step: 0,
+            samples: 0,
+            metric: String::new(),
+            started: now,
+        }
     }
 
     fn say(&self, line: &str) {
@@ -47,7 +55,10 @@ impl Progress {
     }
 
     fn start(&mut self, plan: &Plan) {
-        let (train, held_out) = (grouped(plan.train_samples as u64), grouped(plan.validation_samples as u64));
+        let (train, held_out) = (
+            grouped(plan.train_samples as u64),
+            grouped(plan.validation_samples as u64),
+        );
         self.say(&format!(
             "training {} parameters on {train} samples ({held_out} held out), {} steps of {}",
             grouped(plan.parameters as u64),
@@ -88,8 +99,10 @@ impl Progress {
     }
 
     fn evaluated(&mut self, record: &EvaluationRecord) {
-        let mut line =
-            format!("epoch {:>3}  step {:>7}  train loss {:.4}", record.epoch, record.step, record.train_loss);
+        let mut line = format!(
+            "epoch {:>3}  step {:>7}  train loss {:.4}",
+            record.epoch, record.step, record.train_loss
+        );
         if let Some(loss) = record.validation_loss {
             line.push_str(&format!("  validation loss {loss:.4}"));
         }
@@ -107,7 +120,11 @@ impl Progress {
     fn stopped(&mut self, reason: StopReason, step: u64) {
         self.bar.finish_and_clear();
         if reason != StopReason::Completed {
-            self.say(&format!("stopped after step {}: {}", grouped(step), reason.describe()));
+            self.say(&format!(
+                "stopped after step {}: {}",
+                grouped(step),
+                reason.describe()
+            ));
         }
     }
 }

@@ -62,21 +62,32 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     eprintln!("1/4 train");
     let run = args.out.join("run");
     let outcome = train_with_progress(&recipe(&args.data)?, &run, false)?;
-    let Some(trained) = outcome.package else { bail!("stopped before the end; run quickstart again") };
+    let Some(trained) = outcome.package else {
+        bail!("stopped before the end; run quickstart again")
+    };
     eprintln!("2/4 compress");
     let folders = compress(&trained.folder, &args.out)?;
     eprintln!("3/4 evaluate");
     let package = Package::open(&trained.folder)?;
     let manifest = package.manifest();
-    let dataset = load_labelled(&args.data, Split::Test, &manifest.preprocessing, &manifest.signature.labels)?;
-    let variants =
-        folders.into_iter().map(|(name, folder)| measure(name, folder, &dataset)).collect::<anyhow::Result<Vec<_>>>()?;
+    let dataset = load_labelled(
+        &args.data,
+        Split::Test,
+        &manifest.preprocessing,
+        &manifest.signature.labels,
+    )?;
+    let variants = folders
+        .into_iter()
+        .map(|(name, folder)| measure(name, folder, &dataset))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let report = args.out.join("report.html");
     write_report(&report, &trained.folder, &args.data, &variants[0].evaluation)?;
     eprintln!("4/4 serve");
     let served = serve_one(&trained.folder, &dataset)?;
     if global.json {
-        return output::json(&serde_json::json!({ "variants": variants, "served": served, "report": report }));
+        return output::json(
+            &serde_json::json!({ "variants": variants, "served": served, "report": report }),
+        );
     }
     output::write(summary(args, &variants, &served).as_bytes())
 }
@@ -87,7 +98,10 @@ fn make_room(out: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     if !gradus_train::training::is_run(&out.join("run")) {
-        bail!("{} exists and is no quickstart's; name another folder with --out", out.display());
+        bail!(
+            "{} exists and is no quickstart's; name another folder with --out",
+            out.display()
+        );
     }
     std::fs::remove_dir_all(out).with_context(|| format!("cannot remove the earlier {}", out.display()))
 }
@@ -95,7 +109,10 @@ fn make_room(out: &Path) -> anyhow::Result<()> {
 fn recipe(data: &Path) -> anyhow::Result<Recipe> {
     let data = std::path::absolute(data).context("cannot find the data")?;
     let path = toml::Value::String(data.to_string_lossy().into_owned());
-    Ok(Recipe::parse(Recipe::template("classifier")?, &[format!("data.train={path}")])?)
+    Ok(Recipe::parse(
+        Recipe::template("classifier")?,
+        &[format!("data.train={path}")],
+    )?)
 }
 
 /// Each way to ship the model: its name and the package's folder.
@@ -119,7 +136,13 @@ fn measure(name: &'static str, folder: PathBuf, dataset: &Dataset) -> anyhow::Re
     let start = Instant::now();
     predictor.predict_dataset(dataset, EvaluateOptions::default().batch_size)?;
     let rows_per_s = dataset.len() as f64 / start.elapsed().as_secs_f64();
-    Ok(Variant { name, bytes: package.file_bytes(), folder, rows_per_s, evaluation })
+    Ok(Variant {
+        name,
+        bytes: package.file_bytes(),
+        folder,
+        rows_per_s,
+        evaluation,
+    })
 }
 
 /// Serves the package, posts the first test image to it, and stops the server.
@@ -132,19 +155,48 @@ fn serve_one(package: &Path, dataset: &Dataset) -> anyhow::Result<Served> {
         .max_by(|a, b| a.1.total_cmp(b.1))
         .context("the server answered with no probabilities")?;
     let label = |class: usize| dataset.label_names()[class].clone();
-    Ok(Served { true_class: label(dataset.labels()[0] as usize), answer: label(class), probability })
+    Ok(Served {
+        true_class: label(dataset.labels()[0] as usize),
+        answer: label(class),
+        probability,
+    })
 }
 
 fn summary(args: &Args, variants: &[Variant], served: &Served) -> String {
-    let mut table = Table::new(&["variant", "accuracy", "macro precision", "macro recall", "macro F1", "size", "rows/s"]);
-    for Variant { name, bytes: size, rows_per_s, evaluation, .. } in variants {
+    let mut table = Table::new(&[
+        "variant",
+        "accuracy",
+        "macro precision",
+        "macro recall",
+        "macro F1",
+        "size",
+        "rows/s",
+    ]);
+    for Variant {
+        name,
+        bytes: size,
+        rows_per_s,
+        evaluation,
+        ..
+    } in variants
+    {
         let averages = &evaluation.report.macro_average;
-        let figures = [evaluation.report.accuracy, averages.precision, averages.recall, averages.f1].map(figure);
+        let figures = [
+            evaluation.report.accuracy,
+            averages.precision,
+            averages.recall,
+            averages.f1,
+        ]
+        .map(figure);
         let cost = [bytes(*size), grouped(*rows_per_s as u64)];
         table.row([(*name).to_owned()].into_iter().chain(figures).chain(cost));
     }
     let (out, data) = (args.out.display(), args.data.display());
-    let Served { true_class, answer, probability } = served;
+    let Served {
+        true_class,
+        answer,
+        probability,
+    } = served;
     format!(
         "{table}
 Posted one image ({true_class}) to the served model: it answered {answer} with probability {probability:.3}.

@@ -46,7 +46,11 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
 
 /// Trains with progress on standard error; SIGINT and SIGTERM checkpoint and stop.
 pub(crate) fn train_with_progress(recipe: &Recipe, out: &Path, resume: bool) -> anyhow::Result<Outcome> {
-    let options = TrainOptions { folder: out.to_owned(), resume, stop: stop_flag()? };
+    let options = TrainOptions {
+        folder: out.to_owned(),
+        resume,
+        stop: stop_flag()?,
+    };
     Ok(train(recipe, &options, &mut Progress::new())?)
 }
 
@@ -69,7 +73,9 @@ fn default_out(recipe: &Path) -> PathBuf {
 fn report(outcome: &Outcome, out: &Path) -> anyhow::Result<()> {
     let Some(package) = &outcome.package else {
         let step = output::grouped(outcome.step);
-        return output::line(&format!("checkpointed after step {step}; the same command with --resume goes on"));
+        return output::line(&format!(
+            "checkpointed after step {step}; the same command with --resume goes on"
+        ));
     };
     let FinalEvaluation { split, evaluation } = &package.evaluation;
     let mut table = Table::new(&["measure", "value (95 % interval)"]);
@@ -82,7 +88,9 @@ fn report(outcome: &Outcome, out: &Path) -> anyhow::Result<()> {
     }
     let (run, folder) = (out.display(), package.folder.display());
     let rows = output::grouped(evaluation.n);
-    output::write(format!("{table}\non {rows} {split} samples\nrun      {run}\npackage  {folder}\n").as_bytes())
+    output::write(
+        format!("{table}\non {rows} {split} samples\nrun      {run}\npackage  {folder}\n").as_bytes(),
+    )
 }
 
 /// How a run ended, for programs.
@@ -109,8 +117,16 @@ impl<'a> JsonOutcome<'a> {
             folder: &package.folder,
             fingerprint: &package.fingerprint,
             split: package.evaluation.split,
-            metrics: package.evaluation.evaluation.metric_values(package.evaluation.split),
+            metrics: package
+                .evaluation
+                .evaluation
+                .metric_values(package.evaluation.split),
         });
-        JsonOutcome { reason: outcome.reason, step: outcome.step, run, package }
+        JsonOutcome {
+            reason: outcome.reason,
+            step: outcome.step,
+            run,
+            package,
+        }
     }
 }
