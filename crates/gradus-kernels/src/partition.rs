@@ -16,7 +16,7 @@ pub(crate) const PIECE: usize = 4096;
 pub(crate) const PARALLEL_CHEAP: usize = 32 * 1024;
 
 /// The same for loops of some tens of flops an element (`exp`, `tanh`, `erf`, the Adam family).
-pub(crate) const PARALLEL_COSTLY: usize = 8 * 1024;
+pub(crate) const PARALLEL_COSTLY: usize = 16 * 1024;
 
 /// A mutable slice that tasks of one parallel loop cut into disjoint pieces.
 pub(crate) struct Pieces<'a, T> {

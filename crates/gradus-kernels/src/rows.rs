@@ -35,7 +35,10 @@ pub fn gather_rows_f32(out: &mut [f32], table: &[f32], row_len: usize, indices: 
     for_row_pieces(out, row_len, PARALLEL_ROWS, |out, rows| {
         let indices = &indices[rows];
         for (i, out) in out.chunks_exact_mut(row_len).enumerate() {
-            indices.get(i + ROWS_AHEAD).into_iter().for_each(|&next| prefetch(row(next)));
+            indices
+                .get(i + ROWS_AHEAD)
+                .into_iter()
+                .for_each(|&next| prefetch(row(next)));
             out.copy_from_slice(row(indices[i]));
         }
     });
@@ -55,7 +58,10 @@ pub fn gather_rows_u8_affine(out: &mut [f32], table: &[u8], indices: &[usize], [
     for_row_pieces(out, row_len, PARALLEL_ROWS, |out, rows| {
         let indices = &indices[rows];
         for (i, out) in out.chunks_exact_mut(row_len).enumerate() {
-            indices.get(i + ROWS_AHEAD).into_iter().for_each(|&next| prefetch(row(next)));
+            indices
+                .get(i + ROWS_AHEAD)
+                .into_iter()
+                .for_each(|&next| prefetch(row(next)));
             affine_u8_row(out, row(indices[i]), scale, shift);
         }
     });
