@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(Nonlinearity::Linear.gain(), 1.0);
         assert_eq!(Nonlinearity::Sigmoid.gain(), 1.0);
         assert_eq!(Nonlinearity::Tanh.gain(), 1.6666666666666667);
-        assert_eq!(Nonlinearity::Relu.gain(), 1.4142135623730951);
+        assert_eq!(Nonlinearity::Relu.gain(), std::f64::consts::SQRT_2);
         assert!((Nonlinearity::LeakyRelu { negative_slope: 0.01 }.gain() - 1.4141428569978354).abs() < 1e-15);
         assert_eq!(Nonlinearity::Selu.gain(), 0.75);
     }

@@ -52,7 +52,7 @@ mod state_dict;
 
 pub use buffer::Buffer;
 pub use error::{Error, Result};
-pub use families::ModelConfig;
+pub use families::{CnnConfig, CnnStyle, MlpConfig, ModelConfig, QuantizationConfig};
 pub use gradus_derive::Module;
 pub use init::Init;
 pub use layer::Layer;

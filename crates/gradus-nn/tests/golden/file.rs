@@ -55,9 +55,9 @@ impl GoldenFile {
             .join("../../golden")
             .join(name);
         let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-        let cases = &header.metadata().as_ref().unwrap()["cases"];
-        let cases = serde_json::from_str(cases).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a golden file");
+        let cases = &header.metadata().as_ref().expect("a golden file")["cases"];
+        let cases = serde_json::from_str(cases).expect("a golden file");
         GoldenFile { bytes, cases }
     }
 
@@ -68,23 +68,25 @@ impl GoldenFile {
 
     /// A tensor of a case by its short name.
     pub fn tensor(&self, case: &Case, name: &str) -> Tensor {
-        let file = SafeTensors::deserialize(&self.bytes).unwrap();
-        let view = file.tensor(&format!("{}.{name}", case.name)).unwrap();
+        let file = SafeTensors::deserialize(&self.bytes).expect("a golden file");
+        let view = file
+            .tensor(&format!("{}.{name}", case.name))
+            .expect("a golden file");
         let words = view.data();
         match view.dtype() {
             Dtype::F32 => {
                 let values = words
                     .chunks_exact(4)
-                    .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+                    .map(|b| f32::from_le_bytes(b.try_into().expect("a golden file")))
                     .collect();
-                Tensor::from_vec::<f32>(values, view.shape()).unwrap()
+                Tensor::from_vec::<f32>(values, view.shape()).expect("a golden file")
             }
             Dtype::I64 => {
                 let values = words
                     .chunks_exact(8)
-                    .map(|b| i64::from_le_bytes(b.try_into().unwrap()))
+                    .map(|b| i64::from_le_bytes(b.try_into().expect("a golden file")))
                     .collect();
-                Tensor::from_vec::<i64>(values, view.shape()).unwrap()
+                Tensor::from_vec::<i64>(values, view.shape()).expect("a golden file")
             }
             other => panic!("{}.{name}: no test reads {other:?}", case.name),
         }
@@ -94,7 +96,7 @@ impl GoldenFile {
     pub fn shaped(&self, case: &Case, name: &str, shape: &[usize]) -> Tensor {
         let tensor = self.tensor(case, name);
         if tensor.numel() == 1 {
-            tensor.reshape(shape).unwrap()
+            tensor.reshape(shape).expect("a golden file")
         } else {
             tensor
         }
@@ -104,7 +106,10 @@ impl GoldenFile {
     pub fn assert_is(&self, case: &Case, name: &str, got: &Tensor) {
         let expected = self.shaped(case, name, got.shape());
         assert_eq!(got.shape(), expected.shape(), "{}.{name}", case.name);
-        let (got, expected) = (got.to_vec::<f32>().unwrap(), expected.to_vec::<f32>().unwrap());
+        let (got, expected) = (
+            got.to_vec::<f32>().expect("a golden file"),
+            expected.to_vec::<f32>().expect("a golden file"),
+        );
         for (index, (g, e)) in got.iter().zip(&expected).enumerate() {
             let close = g == e || (g - e).abs() <= ABSOLUTE + RELATIVE * e.abs();
             assert!(

@@ -12,21 +12,24 @@ fn load(layer: &dyn Layer, file: &GoldenFile, case: &Case, names: &[&str]) {
             *tensor = file.tensor(case, name);
         }
     }
-    layer.load_state_dict(&state).unwrap();
+    layer.load_state_dict(&state).expect("PyTorch computed this case");
 }
 
 /// Sends the case's upstream gradient back and compares the gradients of `x` and of the parameters.
 fn check_backward(layer: &dyn Layer, file: &GoldenFile, case: &Case, x: &Tensor, out: &Tensor) {
-    out.backward_with(&file.tensor(case, "d_out")).unwrap();
+    out.backward_with(&file.tensor(case, "d_out"))
+        .expect("PyTorch computed this case");
     for grad in &case.grads {
-        let name = grad.strip_prefix(&format!("{}.d_", case.name)).unwrap();
+        let name = grad
+            .strip_prefix(&format!("{}.d_", case.name))
+            .expect("PyTorch computed this case");
         let got = match name {
             "x" => x.grad(),
             parameter => layer
                 .named_parameters()
                 .into_iter()
                 .find(|(n, _)| n == parameter)
-                .unwrap()
+                .expect("PyTorch computed this case")
                 .1
                 .grad(),
         };
@@ -39,7 +42,10 @@ fn batch_norm_normalises_and_tracks_as_pytorch_does() {
     let file = GoldenFile::open("ops.safetensors");
     assert!(file.cases_of("batch_norm").count() >= 9);
     for case in file.cases_of("batch_norm") {
-        let x = file.tensor(case, "x").with_grad().unwrap();
+        let x = file
+            .tensor(case, "x")
+            .with_grad()
+            .expect("PyTorch computed this case");
         let config = BatchNormConfig {
             eps: case.number("eps"),
             momentum: case.number("momentum"),
@@ -59,7 +65,7 @@ fn batch_norm_normalises_and_tracks_as_pytorch_does() {
         if !training {
             layer.eval();
         }
-        let out = layer.forward(&x).unwrap();
+        let out = layer.forward(&x).expect("PyTorch computed this case");
         file.assert_is(case, "out", &out);
         check_backward(&*layer, &file, case, &x, &out);
         if training {
@@ -67,7 +73,11 @@ fn batch_norm_normalises_and_tracks_as_pytorch_does() {
                 file.assert_is(case, &format!("new_{name}"), &buffer.value());
             }
         }
-        let tracked = layer.named_buffers()[2].1.value().item::<i64>().unwrap();
+        let tracked = layer.named_buffers()[2]
+            .1
+            .value()
+            .item::<i64>()
+            .expect("PyTorch computed this case");
         assert_eq!(tracked, i64::from(training), "{}", case.name);
     }
 }
@@ -77,7 +87,10 @@ fn layer_norm_is_pytorchs() {
     let file = GoldenFile::open("ops.safetensors");
     let learned = file.cases_of("layer_norm").filter(|case| case.has("weight"));
     for case in learned {
-        let x = file.tensor(case, "x").with_grad().unwrap();
+        let x = file
+            .tensor(case, "x")
+            .with_grad()
+            .expect("PyTorch computed this case");
         let shape = file.tensor(case, "weight").shape().to_vec();
         let config = LayerNormConfig {
             eps: case.number("eps"),
@@ -85,7 +98,7 @@ fn layer_norm_is_pytorchs() {
         };
         let layer = LayerNorm::with_config(&config);
         load(&layer, &file, case, &["weight", "bias"]);
-        let out = layer.forward(&x).unwrap();
+        let out = layer.forward(&x).expect("PyTorch computed this case");
         file.assert_is(case, "out", &out);
         check_backward(&layer, &file, case, &x, &out);
     }
@@ -100,7 +113,7 @@ fn embedding_is_pytorchs() {
         let layer = Embedding::new(table.shape()[0], table.shape()[1], &mut Rng::seed_from(0));
         load(&layer, &file, case, &["weight"]);
         let ids = file.tensor(case, "ids");
-        let out = layer.forward(&ids).unwrap();
+        let out = layer.forward(&ids).expect("PyTorch computed this case");
         file.assert_is(case, "out", &out);
         check_backward(&layer, &file, case, &ids, &out);
     }
