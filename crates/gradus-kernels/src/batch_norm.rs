@@ -6,6 +6,7 @@
 use crate::partition::{PARALLEL_CHEAP, for_row_pieces};
 use crate::real::Real;
 use crate::reduce::{self, Axis, LANES, add_lanes};
+use crate::scratch::with_scratch;
 use crate::vectorize::vectorize;
 
 /// Shape of the data: `inner` is the product of the spatial dimensions, 1 for `[batch, channels]`.
@@ -59,25 +60,21 @@ fn channel_sums<T: Real>(
         channels,
         inner,
     } = dims;
-    let mut rows = vec![T::ZERO; batch * channels];
-    for_row_pieces(
-        &mut rows,
-        channels,
-        PARALLEL_CHEAP / inner.max(1),
-        |rows, samples| {
+    with_scratch(batch * channels, |rows: &mut [T]| {
+        for_row_pieces(rows, channels, PARALLEL_CHEAP / inner.max(1), |rows, samples| {
             let cells = samples.start * channels * inner..samples.end * channels * inner;
             row_sums(rows, [&x[cells.clone()], &d[cells]], centre, inner, f);
-        },
-    );
-    reduce::sum(
-        out,
-        &rows,
-        Axis {
-            outer: 1,
-            axis: batch,
-            inner: channels,
-        },
-    );
+        });
+        reduce::sum(
+            out,
+            rows,
+            Axis {
+                outer: 1,
+                axis: batch,
+                inner: channels,
+            },
+        );
+    });
 }
 
 vectorize! {

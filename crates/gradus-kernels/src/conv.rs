@@ -248,33 +248,34 @@ pub fn conv2d_backward_input<T: Real>(d_x: &mut [T], d_out: &[T], weight: &[T], 
 
 /// Gradient of [`conv2d`] with respect to its weight: `d_weight` is overwritten.
 pub fn conv2d_backward_weight<T: Real>(d_weight: &mut [T], d_out: &[T], x: &[T], conv: &Conv2d) {
-    let partials = (PARTIAL_ELEMENTS / d_weight.len().max(1))
+    if d_weight.is_empty() {
+        return;
+    }
+    let partials = (PARTIAL_ELEMENTS / d_weight.len())
         .clamp(1, WEIGHT_PARTIALS)
         .min(conv.batch);
     if partials <= 1 {
         return add_images(d_weight, d_out, x, 0..conv.batch, conv);
     }
     let images = conv.batch.div_ceil(partials);
-    let mut sums = vec![T::ZERO; conv.batch.div_ceil(images) * d_weight.len()];
-    pool::parallel_chunks_mut(&mut sums, d_weight.len(), |i, sum| {
-        add_images(
-            sum,
-            d_out,
-            x,
-            i * images..((i + 1) * images).min(conv.batch),
-            conv,
-        );
-    });
-    let axis = sums.len() / d_weight.len();
-    reduce::sum(
-        d_weight,
-        &sums,
-        reduce::Axis {
+    let groups = conv.batch.div_ceil(images);
+    with_scratch(groups * d_weight.len(), |sums: &mut [T]| {
+        pool::parallel_chunks_mut(sums, d_weight.len(), |i, sum| {
+            add_images(
+                sum,
+                d_out,
+                x,
+                i * images..((i + 1) * images).min(conv.batch),
+                conv,
+            );
+        });
+        let dims = reduce::Axis {
             outer: 1,
-            axis,
+            axis: groups,
             inner: d_weight.len(),
-        },
-    );
+        };
+        reduce::sum(d_weight, sums, dims);
+    });
 }
 
 /// The weight gradient of a range of images, one after the other.
@@ -301,22 +302,23 @@ fn add_images<T: Real>(
 
 /// Gradient of [`conv2d`] with respect to its bias, `[out]`, overwritten: `Σ d_out` over images and places.
 pub fn conv2d_backward_bias<T: Real>(d_bias: &mut [T], d_out: &[T], conv: &Conv2d) {
-    let mut rows = vec![T::ZERO; conv.batch * conv.out_channels];
-    let rows_dims = reduce::Axis {
-        outer: rows.len(),
-        axis: conv.places(),
-        inner: 1,
-    };
-    reduce::sum(&mut rows, d_out, rows_dims);
-    reduce::sum(
-        d_bias,
-        &rows,
-        reduce::Axis {
-            outer: 1,
-            axis: conv.batch,
-            inner: conv.out_channels,
-        },
-    );
+    with_scratch(conv.batch * conv.out_channels, |rows: &mut [T]| {
+        let of_rows = reduce::Axis {
+            outer: rows.len(),
+            axis: conv.places(),
+            inner: 1,
+        };
+        reduce::sum(rows, d_out, of_rows);
+        reduce::sum(
+            d_bias,
+            rows,
+            reduce::Axis {
+                outer: 1,
+                axis: conv.batch,
+                inner: conv.out_channels,
+            },
+        );
+    });
 }
 
 #[cfg(test)]

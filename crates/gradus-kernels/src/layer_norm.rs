@@ -4,6 +4,7 @@ use crate::partition::{PARALLEL_CHEAP, PIECE, Pieces};
 use crate::pool;
 use crate::real::Real;
 use crate::reduce::{self, Axis, lane_sum};
+use crate::scratch::with_scratch;
 use crate::vectorize::vectorize;
 
 /// The learned scale and shift of each column; either may be absent (1 and 0).
@@ -168,29 +169,41 @@ pub fn layer_norm_backward_affine<T: Real>(
     saved: LayerNormSaved<T>,
 ) {
     let (rows, width) = (saved.mean.len(), d_weight.len());
-    let mut products = vec![T::ZERO; d_out.len()];
-    let pieces = Pieces::new(&mut products);
-    for_row_blocks(rows, width, rows_per_task(width), |first, end| {
-        // SAFETY: the row blocks are disjoint.
-        let products = unsafe { pieces.get(first * width..end * width) };
-        for (row, products) in (first..end).zip(products.chunks_exact_mut(width.max(1))) {
-            let x = &saved.x[row * width..][..width];
-            products_row(
-                products,
-                &d_out[row * width..][..width],
-                x,
-                saved.mean[row],
-                saved.rstd[row],
-            );
-        }
+    with_scratch(d_out.len(), |products: &mut [T]| {
+        let pieces = Pieces::new(products);
+        for_row_blocks(rows, width, rows_per_task(width), |first, end| {
+            // SAFETY: the row blocks are disjoint.
+            let products = unsafe { pieces.get(first * width..end * width) };
+            for (row, products) in (first..end).zip(products.chunks_exact_mut(width.max(1))) {
+                let x = &saved.x[row * width..][..width];
+                products_row(
+                    products,
+                    &d_out[row * width..][..width],
+                    x,
+                    saved.mean[row],
+                    saved.rstd[row],
+                );
+            }
+        });
+        reduce::sum(
+            d_weight,
+            products,
+            Axis {
+                outer: 1,
+                axis: rows,
+                inner: width,
+            },
+        );
     });
-    let dims = Axis {
-        outer: 1,
-        axis: rows,
-        inner: width,
-    };
-    reduce::sum(d_weight, &products, dims);
-    reduce::sum(d_bias, d_out, dims);
+    reduce::sum(
+        d_bias,
+        d_out,
+        Axis {
+            outer: 1,
+            axis: rows,
+            inner: width,
+        },
+    );
 }
 
 vectorize! {

@@ -7,6 +7,7 @@
 use crate::partition::{PARALLEL_CHEAP, PIECE, Pieces, for_row_pieces};
 use crate::pool;
 use crate::real::Real;
+use crate::scratch::with_scratch;
 use crate::vectorize::vectorize;
 
 /// Partial sums kept side by side along contiguous data: one AVX-512 register of `f32`.
@@ -104,18 +105,18 @@ pub fn sum<T: Real>(out: &mut [T], x: &[T], dims: Axis) {
     if blocks == 1 {
         return sum_blocks(out, x, dims, block);
     }
-    let mut partials = vec![T::ZERO; dims.outer * blocks * dims.inner];
-    sum_blocks(&mut partials, x, dims, block);
-    let totals = Axis {
-        outer: dims.outer,
-        axis: blocks,
-        inner: dims.inner,
-    };
-    if blocks > block {
-        sum(out, &partials, totals)
-    } else {
-        sum_blocks(out, &partials, totals, blocks)
-    }
+    with_scratch(dims.outer * blocks * dims.inner, |partials: &mut [T]| {
+        sum_blocks(partials, x, dims, block);
+        let totals = Axis {
+            outer: dims.outer,
+            axis: blocks,
+            inner: dims.inner,
+        };
+        match blocks > block {
+            true => sum(out, partials, totals),
+            false => sum_blocks(out, partials, totals, blocks),
+        }
+    });
 }
 
 /// Sums each `block` rows of the axis apart: `partials` is `[outer, ⌈axis / block⌉, inner]`.
@@ -177,25 +178,16 @@ pub fn mean<T: Real>(out: &mut [T], x: &[T], dims: Axis) {
 /// `means` gets the mean; both are `[outer, inner]`, overwritten.
 pub fn var<T: Real>(out: &mut [T], means: &mut [T], x: &[T], dims: Axis, correction: usize) {
     mean(means, x, dims);
-    let mut squares = vec![T::ZERO; dims.len()];
-    let means = &*means;
-    for_row_pieces(
-        &mut squares,
-        dims.axis * dims.inner,
-        PARALLEL_CHEAP,
-        |squares, outer| {
-            for (i, (square, &x)) in squares
-                .iter_mut()
-                .zip(&x[outer.start * dims.axis * dims.inner..])
-                .enumerate()
-            {
-                let row = outer.start + i / (dims.axis * dims.inner);
-                let deviation = x - means[row * dims.inner + i % dims.inner];
+    let (means, block) = (&*means, dims.axis * dims.inner);
+    with_scratch(dims.len(), |squares: &mut [T]| {
+        for_row_pieces(squares, block, PARALLEL_CHEAP, |squares, outer| {
+            for (i, (square, &x)) in squares.iter_mut().zip(&x[outer.start * block..]).enumerate() {
+                let deviation = x - means[(outer.start + i / block) * dims.inner + i % dims.inner];
                 *square = deviation * deviation;
             }
-        },
-    );
-    sum(out, &squares, dims);
+        });
+        sum(out, squares, dims);
+    });
     let divisor = T::from_f64(dims.axis as f64 - correction as f64);
     out.iter_mut().for_each(|out| *out /= divisor);
 }
@@ -251,11 +243,12 @@ pub fn sum_of_squares<T: Real>(x: &[T]) -> f64 {
     if x.len() < PARALLEL_CHEAP {
         return x.chunks(PIECE).map(squares_of_slice).sum();
     }
-    let mut partials = vec![0.0; x.len().div_ceil(PIECE)];
-    pool::parallel_chunks_mut(&mut partials, 1, |i, partial| {
-        partial[0] = squares_of_slice(&x[i * PIECE..((i + 1) * PIECE).min(x.len())]);
-    });
-    partials.iter().sum()
+    with_scratch(x.len().div_ceil(PIECE), |partials: &mut [f64]| {
+        pool::parallel_chunks_mut(partials, 1, |i, partial| {
+            partial[0] = squares_of_slice(&x[i * PIECE..((i + 1) * PIECE).min(x.len())]);
+        });
+        partials.iter().sum()
+    })
 }
 
 vectorize! {

@@ -5,19 +5,20 @@ use std::cell::RefCell;
 use crate::aligned::{LINE_BYTES, Line};
 
 thread_local! {
-    static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    /// Buffers not in use, the last returned on top: nested calls each find the one they had before.
+    static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `body` with `len` elements of unspecified value. The memory grows to the largest request of this thread and
-/// stays. A call from inside `body` gets memory of its own.
+/// Runs `body` with `len` elements of unspecified value. A buffer grows to the largest request that met it and stays
+/// with the thread; a call from inside `body` uses another one.
 pub(crate) fn with_scratch<T: bytemuck::Pod, R>(len: usize, body: impl FnOnce(&mut [T]) -> R) -> R {
-    let mut lines = LINES.take();
-    lines.resize(
-        lines.len().max((len * size_of::<T>()).div_ceil(LINE_BYTES)),
-        Line::ZERO,
-    );
+    let mut lines = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let needed = (len * size_of::<T>()).div_ceil(LINE_BYTES);
+    if lines.len() < needed {
+        lines.resize(needed, Line::ZERO);
+    }
     let result = body(&mut bytemuck::cast_slice_mut(&mut lines)[..len]);
-    LINES.replace(lines);
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(lines));
     result
 }
 
@@ -26,17 +27,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_its_memory_and_survives_nesting() {
-        let first = with_scratch(100, |outer: &mut [f32]| {
-            outer.fill(1.0);
-            with_scratch(50, |inner: &mut [f64]| inner.fill(2.0));
-            assert!(outer.iter().all(|&x| x == 1.0));
-            outer.as_ptr() as usize
-        });
-        // The inner call's buffer was put back first and then replaced by the outer's.
-        assert_eq!(
-            with_scratch(100, |again: &mut [f32]| again.as_ptr() as usize),
-            first
-        );
+    fn nested_calls_keep_their_memory_apart_and_find_it_again() {
+        let both = || {
+            with_scratch(100, |outer: &mut [f32]| {
+                outer.fill(1.0);
+                let inner = with_scratch(50, |inner: &mut [f64]| {
+                    inner.fill(2.0);
+                    inner.as_ptr() as usize
+                });
+                assert!(outer.iter().all(|&x| x == 1.0));
+                (outer.as_ptr() as usize, inner)
+            })
+        };
+        let first = both();
+        assert_ne!(first.0, first.1);
+        assert_eq!(both(), first);
     }
 }
