@@ -1,0 +1,8 @@
+//! The server in this process, on a free port, with a small client.
+
+mod concurrency;
+mod faces;
+mod hostile;
+mod life;
+mod mutated;
+mod support;
