@@ -1,3 +1,4 @@
+//! The Keras way: a list of layers, `fit`, `evaluate`, `predict`.
 use gradus::prelude::*;
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {

@@ -1,3 +1,4 @@
+//! The PyTorch way: a struct of layers, and a loop.
 use gradus::prelude::*;
 
 #[derive(Module)]

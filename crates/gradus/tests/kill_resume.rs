@@ -54,13 +54,23 @@ warmup_steps = 20
 
 fn kills() -> usize {
     let wanted = std::env::var("GRADUS_KILLS").ok();
-    wanted.map_or(DEFAULT_KILLS, |text| text.parse().expect("GRADUS_KILLS is a number"))
+    wanted.map_or(DEFAULT_KILLS, |text| {
+        text.parse().expect("GRADUS_KILLS is a number")
+    })
 }
 
 fn start(folder: &Path, run: &str, threads: usize) -> Child {
     Command::new(env!("CARGO_BIN_EXE_gradus"))
         .current_dir(folder)
-        .args(["train", "recipe.toml", "--resume", "--out", run, "--threads", &threads.to_string()])
+        .args([
+            "train",
+            "recipe.toml",
+            "--resume",
+            "--out",
+            run,
+            "--threads",
+            &threads.to_string(),
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -68,13 +78,19 @@ fn start(folder: &Path, run: &str, threads: usize) -> Child {
 }
 
 fn finish(folder: &Path, run: &str, threads: usize) {
-    assert!(start(folder, run, threads).wait().unwrap().success(), "{run} did not end well");
+    assert!(
+        start(folder, run, threads).wait().unwrap().success(),
+        "{run} did not end well"
+    );
 }
 
 fn assert_same(folder: &Path, run: &str, reference: &str) {
     for name in COMPARED {
         let [got, expected] = [run, reference].map(|run| std::fs::read(folder.join(run).join(name)).unwrap());
-        assert!(got == expected, "{run}: {name} differs from the uninterrupted run's");
+        assert!(
+            got == expected,
+            "{run}: {name} differs from the uninterrupted run's"
+        );
     }
 }
 
