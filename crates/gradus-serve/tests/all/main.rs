@@ -1,4 +1,5 @@
 //! The server in this process, on a free port, with a small client.
+#![cfg(test)]
 
 mod concurrency;
 mod faces;
