@@ -37,7 +37,7 @@ pub enum Error {
         /// The package.
         path: PathBuf,
         /// Why not.
-        source: gradus_evaluate::Error,
+        source: Box<gradus_evaluate::Error>,
     },
     /// No version of the model could be loaded.
     #[error("no version of the model at {} could be loaded", path.display())]
@@ -141,7 +141,7 @@ pub enum Error {
         seconds: u64,
     },
     /// The body is not JSON.
-    #[error("the body is not valid JSON at or after `{place}`: {reason}; NaN and infinities are no JSON")]
+    #[error("the body is not valid JSON, near `{place}`: {reason}")]
     Json {
         /// The last place in the samples that was reached.
         place: String,
@@ -190,12 +190,12 @@ pub enum Error {
         limit: usize,
     },
     /// A sample that cannot be prepared.
-    #[error("`{place}`: {cause}")]
+    #[error("`{place}`")]
     Sample {
-        /// The field and the sample's place in it.
+        /// The field and the place in it.
         place: String,
         /// What is wrong with it.
-        cause: gradus_data::Error,
+        source: Box<gradus_data::Error>,
     },
     /// Base64 that is none.
     #[error("`{place}.b64` is not base64: {cause}")]

@@ -26,7 +26,7 @@ pub(crate) struct SampleReader<'a> {
     preprocessing: &'a Preprocessing,
     /// The name of the model's input, which may be spelt out around a sample.
     input_name: &'a str,
-    /// The field of the body that holds the samples.
+    /// The field of the body that holds the samples; empty before it is met.
     field: &'static str,
     /// Whether an object may hold one array per column.
     columns_allowed: bool,
@@ -43,7 +43,7 @@ impl<'a> SampleReader<'a> {
         SampleReader {
             preprocessing,
             input_name,
-            field: "input_data",
+            field: "",
             columns_allowed: false,
             max_samples: max_samples.min((MAX_NUMBERS / sample_len).max(1)),
             sample_len,
@@ -92,6 +92,9 @@ impl<'a> SampleReader<'a> {
 
     /// Where the parser stopped: the sample, and the place within it when it lies in arrays of numbers.
     pub(crate) fn position(&self) -> String {
+        if self.field.is_empty() {
+            return "body".to_owned();
+        }
         self.place() + &path(self.nested.open_path())
     }
 
@@ -125,7 +128,7 @@ impl<'a> SampleReader<'a> {
             };
             self.fail(Error::Sample {
                 place: place + &within,
-                cause,
+                source: Box::new(cause),
             })
         })
     }

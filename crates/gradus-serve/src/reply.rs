@@ -104,3 +104,28 @@ impl IntoResponse for Error {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_asks_to_come_back() {
+        let response = Error::QueueFull { capacity: 3 }.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_one() {
+        let (path, method) = ("/predict".to_owned(), "GET".to_owned());
+        let response = Error::Method {
+            path,
+            method,
+            allowed: "POST",
+        }
+        .into_response();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[header::ALLOW], "POST");
+    }
+}

@@ -44,7 +44,11 @@ impl Request {
         let parsed = seed.deserialize(&mut parser);
         let parsed = parsed.and_then(|format| parser.end().map(|()| format));
         let format = parsed.map_err(|error| {
-            let (place, reason) = (reader.position(), error.to_string());
+            let (place, mut reason) = (reader.position(), error.to_string());
+            // What Python's json module writes for NaN stops the parser with just these words.
+            if reason.starts_with("expected value") {
+                reason.push_str(" (NaN and infinities are no JSON)");
+            }
             reader.explain(&error).unwrap_or(Error::Json { place, reason })
         })?;
         Ok(Request {

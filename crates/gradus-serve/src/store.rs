@@ -59,7 +59,7 @@ impl Servable {
         let package = Package::open(path)?;
         let failed = |source| Error::Load {
             path: path.to_path_buf(),
-            source,
+            source: Box::new(source),
         };
         let predictor = Predictor::from_package(&package).map_err(failed)?;
         let shape = [&[1], predictor.preprocessing().sample_shape().as_slice()].concat();
