@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
             predictor.labels(),
         )?;
         let evaluation = evaluate(&predictor, &dataset, &EvaluateOptions::default())?;
-        contents.manifest.metrics = evaluation.metric_values(args.split.name());
+        contents.manifest.metrics = evaluation.metric_values(args.split.split().name());
         Package::save(&args.out, &contents)?;
     }
     if global.json {

@@ -44,15 +44,7 @@ pub(crate) enum SplitName {
 }
 
 impl SplitName {
-    /// Its name in a package's metrics.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            SplitName::Train => "train",
-            SplitName::Validation => "validation",
-            SplitName::Test => "test",
-        }
-    }
-
+    /// The part as the library names it.
     pub(crate) fn split(self) -> Split {
         match self {
             SplitName::Train => Split::Train,

@@ -16,6 +16,7 @@ pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Writes a line to standard output.
+#[cfg(feature = "train")]
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     write(format!("{text}\n").as_bytes())
 }

@@ -1,20 +1,22 @@
 //! `gradus quickstart`: the whole road on real data, in under a minute.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use gradus_compress::{PruneOptions, prune, quantize_int8};
 use gradus_data::{Dataset, Split, load_labelled};
 use gradus_evaluate::{EvaluateOptions, Evaluation, Predictor, evaluate};
 use gradus_package::{Package, PackageContents};
+use gradus_serve::{ServerConfig, Shutdown, serve};
 use gradus_train::recipe::Recipe;
 use serde::Serialize;
 
 use super::Global;
 use super::evaluate::{figure, write_report};
 use super::output::{self, Table, bytes, grouped};
-use super::serve::ask_once;
 use super::train::train_with_progress;
 
 /// Walk the whole road on real data: train, evaluate, compress, package, serve, predict.
@@ -170,6 +172,43 @@ fn serve_one(package: &Path, dataset: &Dataset) -> anyhow::Result<Served> {
         answer: label(class),
         probability,
     })
+}
+
+/// Serves a package on a free port, posts one image given as raw pixels to it, and stops the server: the probability of
+/// each class.
+fn ask_once(package: &Path, pixels: &[u8]) -> anyhow::Result<Vec<f64>> {
+    let mut config = ServerConfig::new(package);
+    config.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (shutdown, handle) = Shutdown::by_hand();
+    let (ready, address) = mpsc::channel();
+    let server = std::thread::spawn(move || {
+        serve(config, shutdown, |address| {
+            // The receiver lives until it has the address.
+            let _ = ready.send(address);
+        })
+    });
+    // When the server cannot start, there is no address, and its own error says why.
+    let answer = address.recv().ok().map(|address| post_pixels(address, pixels));
+    handle.stop();
+    server
+        .join()
+        .map_err(|_| anyhow!("bug: the server's thread panicked"))??;
+    answer.context("bug: the server stopped before it was ready")?
+}
+
+fn post_pixels(address: SocketAddr, pixels: &[u8]) -> anyhow::Result<Vec<f64>> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        output_data: Vec<Vec<f64>>,
+    }
+    let mut response = ureq::post(format!("http://{address}/predict"))
+        .send_json(serde_json::json!({ "input_data": [pixels] }))?;
+    let answer: Answer = response.body_mut().read_json()?;
+    answer
+        .output_data
+        .into_iter()
+        .next()
+        .context("the server answered without a row")
 }
 
 fn summary(args: &Args, variants: &[Variant], served: &Served) -> String {

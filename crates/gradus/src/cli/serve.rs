@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 
-use anyhow::Context;
 use gradus_data::Preprocessing;
 use gradus_serve::{ServerConfig, Shutdown, serve};
 use serde_json::{Value, json};
@@ -110,41 +108,4 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         return SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
     }
     address
-}
-
-/// Serves a package on a free port, posts one image given as raw pixels to it, and stops the server: the probability of
-/// each class.
-pub(crate) fn ask_once(package: &Path, pixels: &[u8]) -> anyhow::Result<Vec<f64>> {
-    let mut config = ServerConfig::new(package);
-    config.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (shutdown, handle) = Shutdown::by_hand();
-    let (ready, address) = mpsc::channel();
-    let server = std::thread::spawn(move || {
-        serve(config, shutdown, |address| {
-            // The receiver lives until it has the address.
-            let _ = ready.send(address);
-        })
-    });
-    // When the server cannot start, there is no address, and its own error says why.
-    let answer = address.recv().ok().map(|address| post_pixels(address, pixels));
-    handle.stop();
-    server
-        .join()
-        .map_err(|_| anyhow::anyhow!("bug: the server's thread panicked"))??;
-    answer.context("bug: the server stopped before it was ready")?
-}
-
-fn post_pixels(address: SocketAddr, pixels: &[u8]) -> anyhow::Result<Vec<f64>> {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        output_data: Vec<Vec<f64>>,
-    }
-    let mut response =
-        ureq::post(format!("http://{address}/predict")).send_json(json!({ "input_data": [pixels] }))?;
-    let answer: Answer = response.body_mut().read_json()?;
-    answer
-        .output_data
-        .into_iter()
-        .next()
-        .context("the server answered without a row")
 }
