@@ -87,24 +87,17 @@ pub enum Error {
     #[error(transparent)]
     UnknownKey(Box<UnknownKey>),
     /// A setting is a name that it does not take.
-    #[error("[{section}] does not know `{value}`{}; it knows {known}", did_you_mean(.suggestion))]
-    UnknownValue {
-        /// The section.
-        section: String,
-        /// What was written.
-        value: String,
-        /// The nearest real name.
-        suggestion: Option<String>,
-        /// All names.
-        known: String,
-    },
-    /// A section cannot be read for another reason.
-    #[error("[{section}]: {detail}")]
-    InvalidSection {
-        /// The section.
-        section: String,
+    #[error(transparent)]
+    UnknownValue(Box<UnknownValue>),
+    /// A section or a setting cannot be read for another reason.
+    #[error("{place}: {key}: {detail}")]
+    InvalidValue {
+        /// The section, or the dotted key where one alone is to blame.
+        key: String,
         /// The parser's reason.
         detail: String,
+        /// Where it stands.
+        place: Place,
     },
     /// Settings are out of range or contradict each other.
     #[error("the recipe has settings that cannot be used: {problems}")]
@@ -226,6 +219,22 @@ pub struct UnknownKey {
     /// The nearest real key.
     pub suggestion: Option<String>,
     /// All keys of the section.
+    pub known: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A name that a recipe's setting does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {key} does not know `{value}`{}; it knows {known}", did_you_mean(.suggestion))]
+pub struct UnknownValue {
+    /// The dotted key.
+    pub key: String,
+    /// What was written.
+    pub value: String,
+    /// The nearest real name.
+    pub suggestion: Option<String>,
+    /// All names.
     pub known: String,
     /// Where it stands.
     pub place: Place,

@@ -14,7 +14,7 @@ pub mod schedules;
 pub mod settings;
 pub mod training;
 
-pub use error::{Divergence, Error, Place, Result, UnknownKey};
+pub use error::{Divergence, Error, Place, Result, UnknownKey, UnknownValue};
 pub use fit::{EpochRecord, Fit, FitOptions, History, Scores};
 pub use recipe::Recipe;
 pub use training::{Event, Observer, Outcome, StopReason, TrainOptions, train};

@@ -2,7 +2,7 @@
 
 use super::keys::{UnknownName, nearest};
 use super::overrides;
-use crate::{Error, Place, Result, UnknownKey};
+use crate::{Error, Place, Result, UnknownKey, UnknownValue};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -35,12 +35,13 @@ impl Document {
     fn table(&mut self, section: &'static str) -> Result<Table> {
         match self.table.remove(section) {
             Some(Value::Table(table)) => Ok(table),
-            Some(other) => Err(Error::InvalidSection {
-                section: section.to_owned(),
+            Some(other) => Err(Error::InvalidValue {
+                key: section.to_owned(),
                 detail: format!(
-                    "it is a {}, expected a table: write [{section}] on a line of its own",
+                    "it is a {}, expected a table: write [{section}] on its own line",
                     other.type_str()
                 ),
+                place: self.place(&[section]),
             }),
             None => Err(Error::MissingSection {
                 section,
@@ -59,7 +60,10 @@ impl Document {
         shared: &[&str],
     ) -> Result<T> {
         let table = self.table(section)?;
-        T::deserialize(Value::Table(table)).map_err(|error| self.explain(section, &error, shared))
+        T::deserialize(Value::Table(table.clone())).map_err(|error| {
+            let key = culprit::<T>(&table, &error);
+            self.explain(Mistake { section, key, shared }, &error)
+        })
     }
 
     /// As [`Document::section`], with the type's default for a section that is not there.
@@ -89,27 +93,33 @@ impl Document {
     }
 
     /// serde's error with its place, and for an unknown name with the nearest real one.
-    fn explain(&self, section: &'static str, error: &toml::de::Error, shared: &[&str]) -> Error {
+    fn explain(&self, mistake: Mistake<'_>, error: &toml::de::Error) -> Error {
+        let Mistake { section, key, shared } = mistake;
+        let dotted = key.map_or_else(|| section.to_owned(), |key| format!("{section}.{key}"));
+        let path: Vec<&str> = [section].into_iter().chain(key).collect();
         let Some(unknown) = UnknownName::from_message(error.message()) else {
-            let detail = error.to_string().trim_end().replace('\n', " ");
-            return Error::InvalidSection {
-                section: section.to_owned(),
+            let (detail, place) = (error.message().to_owned(), self.place(&path));
+            return Error::InvalidValue {
+                key: dotted,
                 detail,
+                place,
             };
         };
         let shared = if unknown.is_variant { &[] } else { shared };
         let candidates: Vec<&str> = unknown.expected.iter().chain(shared).copied().collect();
         let suggestion = nearest(unknown.name, candidates.iter().copied()).map(str::to_owned);
-        let (section, name, known) = (section.to_owned(), unknown.name.to_owned(), candidates.join(", "));
+        let (name, known) = (unknown.name.to_owned(), candidates.join(", "));
         if unknown.is_variant {
-            return Error::UnknownValue {
-                section,
+            let place = self.place(&path);
+            return Error::UnknownValue(Box::new(UnknownValue {
+                key: dotted,
                 value: name,
                 suggestion,
                 known,
-            };
+                place,
+            }));
         }
-        let place = self.place(&[&section, &name]);
+        let (section, place) = (section.to_owned(), self.place(&[section, &name]));
         Error::UnknownKey(Box::new(UnknownKey {
             section,
             key: name,
@@ -125,6 +135,34 @@ impl Document {
         let span = table.and_then(|table| find_key(table.get_ref(), path));
         place_of_span(&self.text, &self.path, span)
     }
+}
+
+/// Which part of a recipe serde refused.
+struct Mistake<'a> {
+    section: &'static str,
+    /// The key of the section that it lies in, where one alone is to blame.
+    key: Option<&'a str>,
+    /// Keys of the section that serde does not list.
+    shared: &'a [&'a str],
+}
+
+/// Keys that choose what the others of their section mean.
+const TAGS: [&str; 2] = ["name", "model_type"];
+
+/// The key without which the section fails otherwise or not at all. serde reads tagged sections from a buffer, and
+/// its errors no longer know the key. Without its tag every section fails otherwise, so tags are tried last.
+fn culprit<'a, T: DeserializeOwned>(table: &'a Table, error: &toml::de::Error) -> Option<&'a str> {
+    let is_to_blame = |key: &&str| {
+        let mut without = table.clone();
+        without.remove(*key);
+        let result = T::deserialize(Value::Table(without));
+        !result.is_err_and(|other| other.message() == error.message())
+    };
+    let (tags, others): (Vec<&str>, Vec<&str>) = table
+        .keys()
+        .map(String::as_str)
+        .partition(|key| TAGS.contains(key));
+    others.into_iter().chain(tags).find(is_to_blame)
 }
 
 /// Where the last key of `path` stands: the other keys lead to it directly, the last may lie anywhere below them.

@@ -112,10 +112,7 @@ fn overrides_are_checked_like_the_file() {
     let error = set("train.learning_rte=0.05").unwrap_err();
     assert!(error.to_string().contains("learning_rate"), "{error}");
     let error = set("train.epochs=many").unwrap_err();
-    assert!(
-        error.to_string().contains("[train]") && error.to_string().contains("epochs"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("train.epochs"), "{error}");
 }
 
 #[test]
@@ -176,4 +173,52 @@ fn an_unknown_template_names_those_there_are() {
         error.to_string().contains("did you mean `classifier`?"),
         "{error}"
     );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_names_its_key_and_line() {
+    for (text, key) in [
+        (
+            "[optimizer]\nname = 'sgd'\nmomentum = 'much'",
+            "optimizer.momentum",
+        ),
+        ("[schedule]\nname = 'step'\nstep_size = []", "schedule.step_size"),
+        ("[train]\nepochs = 3\nseed = -1", "train.seed"),
+        (
+            "[optimizer]\nweight_decay_scope = 'matrixes'\nname = 'sgd'",
+            "optimizer.weight_decay_scope",
+        ),
+    ] {
+        let message = with(text).unwrap_err().to_string();
+        let rest = message
+            .strip_prefix("recipe:")
+            .unwrap_or_else(|| panic!("{message}"));
+        assert!(
+            rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(key),
+            "{message}"
+        );
+    }
+    let message = with("[schedule]\nname = 'step'").unwrap_err().to_string();
+    assert!(
+        message.contains("schedule") && message.contains("step_size"),
+        "{message}"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}", overrides in proptest::collection::vec("\\PC{0,30}", 0..3)) {
+        let _ = Recipe::parse(&text, &overrides);
+    }
+
+    #[test]
+    fn no_change_of_a_recipe_makes_the_reader_panic(
+        at in 0usize..3000, removed in 0usize..40, inserted in "[\\[\\]a-z0-9_.='\"#\n-]{0,12}",
+    ) {
+        let mut text = Recipe::template("classifier").unwrap().to_owned();
+        let end = |from: usize| (from..=text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(text.len());
+        let range = end(at.min(text.len()))..end((at + removed).min(text.len()));
+        text.replace_range(range, &inserted);
+        let _ = Recipe::parse(&text, &[]);
+    }
 }

@@ -20,7 +20,7 @@ use gradus_tensor::{CrossEntropyOptions, Tensor};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Steps between two looks at the clock for `max_time_s`: a look costs about as much as a thousandth of a small step.
 const STEPS_PER_CLOCK: u64 = 16;
@@ -134,7 +134,10 @@ impl Run<'_> {
 
     /// Samples of the step that is being gathered.
     fn samples_in_step(&self) -> usize {
-        let full = self.plan.batch_size * self.config.accumulate as usize;
+        let full = self
+            .plan
+            .batch_size
+            .saturating_mul(self.config.accumulate as usize);
         let first_batch = (self.progress.batch / self.config.accumulate * self.config.accumulate) as usize;
         full.min(self.plan.train_samples - first_batch * self.plan.batch_size)
     }
@@ -189,7 +192,7 @@ impl Run<'_> {
             .config
             .max_time_s
             .filter(|_| self.progress.step.is_multiple_of(STEPS_PER_CLOCK))?;
-        (self.started.elapsed() >= Duration::from_secs_f64(most)).then_some(StopReason::MaxTime)
+        (self.started.elapsed().as_secs_f64() >= most).then_some(StopReason::MaxTime)
     }
 
     /// Evaluates, checkpoints what is due or best, and moves on; returns whether patience has run out.

@@ -103,7 +103,7 @@ fn plan(recipe: &Recipe, data: &DataParts, model: &dyn Layer) -> Plan {
     let batch_size = recipe.batch_size(train_samples);
     let batches = train_samples.div_ceil(batch_size) as u64;
     let steps_per_epoch = batches.div_ceil(recipe.train.accumulate);
-    let total = steps_per_epoch * recipe.train.epochs;
+    let total = steps_per_epoch.saturating_mul(recipe.train.epochs);
     Plan {
         train_samples,
         validation_samples: data.validation.as_ref().map_or(0, |validation| validation.len()),

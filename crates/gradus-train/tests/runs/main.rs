@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod fit;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod resume;

@@ -129,7 +129,7 @@ fn a_folder_with_a_run_is_refused_unless_resumed_with_the_same_recipe() {
         matches!(error, Error::RunExists { .. }) && error.to_string().contains("--resume"),
         "{error}"
     );
-    let changed = recipe(&["train.learning_rate=0.5", "schedule.name=cosine"]);
+    let changed = recipe(&["train.learning_rate=0.5", "schedule.name=polynomial"]);
     let error = train(
         &changed,
         &TrainOptions::resume(folder.path()),
