@@ -18,8 +18,7 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
     last_draw: Instant,
-    drawn_step: u64,
-    /// Rate and loss over the steps since the last drawing.
+    /// Samples seen since the last drawing.
     samples: u64,
     metric: String,
     started: Instant,
@@ -39,7 +38,6 @@ impl Progress {
             bar,
             is_terminal,
             last_draw: now,
-            drawn_step: 0,
             samples: 0,
             metric: String::new(),
             started: now,
@@ -68,7 +66,6 @@ impl Progress {
         if let Some(step) = plan.resumed_at {
             self.say(&format!("resuming after step {}", grouped(step)));
             self.bar.set_position(step);
-            self.drawn_step = step;
         }
         self.bar.set_length(plan.total_steps);
         self.bar.reset_eta();
@@ -95,7 +92,7 @@ impl Progress {
             report.learning_rate,
             grouped(rate as u64)
         ));
-        (self.last_draw, self.drawn_step, self.samples) = (Instant::now(), report.step, 0);
+        (self.last_draw, self.samples) = (Instant::now(), 0);
     }
 
     fn evaluated(&mut self, record: &EvaluationRecord) {
