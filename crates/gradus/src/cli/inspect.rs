@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gradus_package::{FileSummary, Manifest, PackageSummary, Summary, summarize};
+use gradus_package::{FileSummary, Manifest, Package, PackageSummary, Summary, summarize};
 
 use super::Global;
 use super::evaluate::model_folder;
@@ -19,6 +19,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     let summary = summarize(model_folder(&args.path))?;
+    if let Summary::Package(package) = &summary {
+        // The summary reads headers; a damaged weight is found by opening, which verifies every checksum.
+        Package::open(&package.path)?;
+    }
     if global.json {
         return output::json(&summary);
     }
