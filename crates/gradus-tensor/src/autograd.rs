@@ -79,6 +79,21 @@ pub(crate) struct Node {
     inputs: SmallVec<[Option<Edge>; 4]>,
 }
 
+impl Drop for Node {
+    /// Frees what only this node holds on to one by one: a chain of nodes dropped by recursion, as the compiler would
+    /// do it, overflows the stack at some ten thousand ops.
+    fn drop(&mut self) {
+        let mut pending = std::mem::take(&mut self.inputs);
+        while let Some(edge) = pending.pop() {
+            if let Some(Edge::Node(node)) = edge
+                && let Some(mut node) = Arc::into_inner(node)
+            {
+                pending.append(&mut node.inputs);
+            }
+        }
+    }
+}
+
 static NEXT_NODE_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Attaches `output` to the graph when gradients are enabled and an input is tracked.
@@ -260,5 +275,19 @@ pub struct NoGradGuard {
 impl Drop for NoGradGuard {
     fn drop(&mut self) {
         GRAD_ENABLED.set(self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_chain_is_differentiated_and_dropped_without_recursion() {
+        let x = Tensor::scalar(1.0f32).with_grad().unwrap();
+        let chain = |ops: usize| (0..ops).fold(x.clone(), |y, _| y.add_scalar(1.0).unwrap());
+        drop(chain(100_000));
+        chain(100_000).backward().unwrap();
+        assert_eq!(x.grad().unwrap().item::<f32>().unwrap(), 1.0);
     }
 }

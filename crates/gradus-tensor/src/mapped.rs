@@ -31,6 +31,10 @@ impl MappedFile {
             path: path.display().to_string(),
             reason: e.to_string(),
         };
+        // Looked at before it is opened: opening a pipe waits for whoever writes to it.
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(failed(std::io::Error::other("it is no regular file")));
+        }
         let file = File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.len() == 0 {
             return Ok(Arc::new(MappedFile { map: None }));
