@@ -317,7 +317,13 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 fn read_limited(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+    if !metadata.is_file() {
+        // A device has no length to check, and a pipe would be waited for.
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(Error::io("read", path)(source));
+    }
+    let bytes = metadata.len();
     if bytes > MAX_JSON_BYTES {
         return Err(Error::TooLarge {
             path: path.to_path_buf(),

@@ -20,6 +20,7 @@ use document::Document;
 use gradus_data::DataConfig;
 use gradus_nn::ModelConfig;
 use serde::Serialize;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Everything that decides what a training run computes.
@@ -56,7 +57,7 @@ impl Recipe {
             path: path.to_owned(),
             source,
         };
-        let text = std::fs::read_to_string(path).map_err(read_error)?;
+        let text = read_limited(path).map_err(read_error)?;
         let mut recipe = Recipe::from_document(Document::parse(&text, path, overrides)?)?;
         let absolute = std::path::absolute(path).map_err(read_error)?;
         recipe.folder = absolute.parent().map(Path::to_owned).unwrap_or_default();
@@ -200,6 +201,22 @@ impl Recipe {
         let accumulate = (self.train.accumulate > 1).then(|| problem("accumulate", self.train.accumulate));
         batch.into_iter().chain(accumulate).collect()
     }
+}
+
+/// Longest recipe that is read: far above any that was written, far below what would fill the memory.
+const MAX_RECIPE_BYTES: u64 = 1 << 20;
+
+/// The text of a file, which may be a pipe, up to a limit.
+fn read_limited(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?
+        .take(MAX_RECIPE_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if read as u64 > MAX_RECIPE_BYTES {
+        let message = format!("it is longer than {MAX_RECIPE_BYTES} bytes, the most a recipe may have");
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
+    }
+    Ok(text)
 }
 
 /// The batch size of a recipe that gives none: small enough to learn in few epochs, large enough for fast products.
