@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -32,11 +33,12 @@ class Failed(Exception):
 class Peer:
     """A peer library in a process of its own; see peer.py for what is said."""
 
-    def __init__(self, script, *options):
+    def __init__(self, script, *options, environment=None):
         command = [sys.executable, str(HERE / script), *options]
         # Libraries talk a lot while they load; it only matters when the process dies.
         self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env=os.environ | (environment or {}))
 
     def ask(self, **request):
         try:
@@ -79,14 +81,23 @@ class PeerContender:
         return answer["seconds"] / answer["units"]
 
 
+def gradus_seconds(answer):
+    """Seconds per unit in what `gradus bench` prints."""
+    answer = json.loads(answer)
+    rates = [answer[key] for key in ("steps_per_s", "tokens_per_s") if key in answer]
+    return 1.0 / rates[0] if rates else answer["us_per_call"] * 1e-6
+
+
 @dataclasses.dataclass
-class GradusContender:
-    """gradus' own `bench` command, one process a repeat; it warms up and times itself, as the peers do."""
+class CommandContender:
+    """A program of its own, one process a repeat; it warms up and times itself, as the peers do."""
 
     name: str
     group: str
     threads: int
     command: list
+    # Turns what the program prints into seconds per unit.
+    seconds_of: Callable[[str], float] = gradus_seconds
 
     def prepare(self):
         self.run()
@@ -95,8 +106,7 @@ class GradusContender:
         done = subprocess.run(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise Failed((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        answer = json.loads(done.stdout)
-        return 1.0 / answer["steps_per_s"] if "steps_per_s" in answer else answer["us_per_call"] * 1e-6
+        return self.seconds_of(done.stdout)
 
 
 @dataclasses.dataclass

@@ -25,7 +25,7 @@ def arguments():
     """What every peer process is started with."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--data", required=True)
+    parser.add_argument("--data", help="folder of the data set, where the peer needs one")
     parser.add_argument("--precision", default="highest", help="PyTorch's float32 matmul precision")
     args = parser.parse_args()
     # Read when the library is imported, which is why imports come after this call.
