@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::foreign::hugging_face::HuggingFaceProblem;
 use crate::safetensors::Malformed;
 use crate::sparse::SparseProblem;
 
@@ -118,6 +119,15 @@ pub enum Error {
         #[source]
         source: Box<Malformed>,
     },
+    /// A Hugging Face folder cannot be read as a model.
+    #[error("cannot take a model from {}", path.display())]
+    HuggingFace {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<HuggingFaceProblem>,
+    },
     /// A tensor's element type has no counterpart here.
     #[error("{}: tensor `{tensor}` has element type {dtype}, which gradus does not hold; convert it to one of f64, f32, bf16, f16, i64, u8, i8", path.display())]
     UnsupportedDType {
@@ -228,6 +238,14 @@ impl Error {
         move |source| Error::Encode {
             path: path.to_path_buf(),
             source,
+        }
+    }
+
+    /// Names the place of a problem with a Hugging Face folder.
+    pub(crate) fn hugging_face(path: &Path) -> impl FnOnce(HuggingFaceProblem) -> Error {
+        move |source| Error::HuggingFace {
+            path: path.to_path_buf(),
+            source: Box::new(source),
         }
     }
 

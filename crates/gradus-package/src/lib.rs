@@ -72,6 +72,8 @@ mod compression;
 mod crc32c;
 mod digest;
 mod error;
+mod files;
+pub mod foreign;
 mod manifest;
 mod package;
 pub mod run;
@@ -87,6 +89,7 @@ pub use checkpoint::Checkpoint;
 pub use compression::{CompressionMethod, CompressionStep, PruneScope, TensorChange};
 pub use digest::sha256_hex;
 pub use error::{Error, Result};
+pub use files::ExtraFiles;
 pub use manifest::{FORMAT_VERSION, FileRecord, Lineage, Manifest, MetricValue, Signature, TensorSpec};
 pub use package::{
     CONFIG_FILE, Encoding, MANIFEST_FILE, Package, PackageContents, Saved, WEIGHTS_FILE, is_package,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use gradus_tensor::Tensor;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::atomic::{NewFolder, recover_folder};
 use crate::digest::{HashingWriter, sha256_hex, sha256_of_file};
 use crate::error::{Error, Result};
+use crate::files::{is_inner_name, read_limited};
 use crate::manifest::{FORMAT_VERSION, FileRecord, Manifest};
 use crate::safetensors::{map, parse, tensors_of, write_tensors};
 use crate::sparse;
@@ -22,9 +23,6 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The manifest.
 pub const MANIFEST_FILE: &str = "gradus.json";
-
-/// The longest `config.json` or `gradus.json` that is read: far above any real one, far below any memory.
-const MAX_JSON_BYTES: u64 = 64 << 20;
 
 /// What to put into a package.
 #[derive(Clone)]
@@ -216,7 +214,7 @@ pub fn read_manifest(folder: &Path) -> Result<(Manifest, String)> {
         });
     }
     let read = Manifest::from_sealed_bytes(&path, &read_limited(&path)?)?;
-    if let Some(name) = read.0.files.keys().find(|name| !is_plain_name(name)) {
+    if let Some(name) = read.0.files.keys().find(|name| !is_inner_name(name)) {
         return Err(Error::ForeignPath {
             manifest: path,
             name: name.clone(),
@@ -308,30 +306,6 @@ fn write_new<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Resul
     let value = fill(&mut file)?;
     file.sync_all().map_err(Error::io("flush", path))?;
     Ok(value)
-}
-
-/// A file name and nothing more: no folders, no parents, no drive.
-fn is_plain_name(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    matches!(components.next(), Some(Component::Normal(only)) if only == name) && components.next().is_none()
-}
-
-fn read_limited(path: &Path) -> Result<Vec<u8>> {
-    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
-    if !metadata.is_file() {
-        // A device has no length to check, and a pipe would be waited for.
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
-        return Err(Error::io("read", path)(source));
-    }
-    let bytes = metadata.len();
-    if bytes > MAX_JSON_BYTES {
-        return Err(Error::TooLarge {
-            path: path.to_path_buf(),
-            bytes,
-            limit: MAX_JSON_BYTES,
-        });
-    }
-    fs::read(path).map_err(Error::io("read", path))
 }
 
 /// Reads a JSON file of unverified contents.

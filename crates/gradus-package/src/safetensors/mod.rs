@@ -13,7 +13,7 @@ pub use header::{Malformed, TensorEntry};
 pub use read::{TensorFile, read_safetensors};
 pub use write::write_safetensors;
 
-pub(crate) use read::{map, parse, tensors_of};
+pub(crate) use read::{map, parse, tensor_of, tensors_of};
 pub(crate) use write::{Layout, stored_bytes, write_tensors};
 
 /// Runs an expression with `$t` standing for the Rust type of a [`DType`](gradus_tensor::DType).

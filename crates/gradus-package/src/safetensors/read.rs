@@ -63,7 +63,8 @@ pub(crate) fn tensors_of(
         .collect()
 }
 
-fn tensor_of(path: &Path, file: &Arc<MappedFile>, entry: &TensorEntry) -> Result<Tensor> {
+/// A view of one of a mapped file's tensors.
+pub(crate) fn tensor_of(path: &Path, file: &Arc<MappedFile>, entry: &TensorEntry) -> Result<Tensor> {
     let dtype = held_dtype(&entry.dtype).ok_or_else(|| Error::UnsupportedDType {
         path: path.to_path_buf(),
         tensor: entry.name.clone(),
