@@ -5,7 +5,7 @@
 //! 512-bit load then crosses two lines.
 
 /// 64 bytes, aligned to 64: any plain number type can be viewed over a slice of these with `bytemuck`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Line([u8; LINE_BYTES]);
 

@@ -4,6 +4,7 @@
 //! loops. Instruction sets are chosen at run time ([`isa`]), and no result depends on the number of threads ([`pool`]).
 
 pub mod aligned;
+pub mod attention;
 pub mod batch_norm;
 pub mod binary;
 pub mod conv;

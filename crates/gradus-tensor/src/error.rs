@@ -142,6 +142,18 @@ pub enum Error {
         /// The operation.
         op: &'static str,
     },
+    /// More positions than a key-value cache was made for.
+    #[error(
+        "kv cache: {held} positions are held and {added} more do not fit its limit of {limit}; truncate it, or make it with a larger max_len"
+    )]
+    CacheFull {
+        /// Positions held.
+        held: usize,
+        /// Positions to be added.
+        added: usize,
+        /// The most the cache may hold.
+        limit: usize,
+    },
     /// A file could not be mapped into memory.
     #[error("cannot map {path}: {reason}")]
     Map {

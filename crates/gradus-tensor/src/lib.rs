@@ -13,6 +13,7 @@ mod device;
 mod dispatch;
 mod dtype;
 mod error;
+mod kv_cache;
 mod layout;
 mod mapped;
 mod ops;
@@ -26,11 +27,14 @@ pub use autograd::{NoGradGuard, grad_enabled, no_grad};
 pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
+pub use gradus_kernels::attention::cache::CacheType;
+pub use gradus_kernels::gemm::Precision;
 pub use half::{bf16, f16};
+pub use kv_cache::{KvCache, KvCacheLayer, KvCacheOptions};
 pub use mapped::MappedFile;
 pub use ops::{
-    Activation, BatchStatistics, ChannelAffine, Conv2dOptions, CrossEntropyOptions, PackedLinear,
-    PoolOptions, Reduction,
+    Activation, AttentionOptions, BatchStatistics, ChannelAffine, Conv2dOptions, CrossEntropyOptions,
+    PackedLinear, PoolOptions, Reduction,
 };
 pub use parameter::Parameter;
 pub use pool::{PoolStats, pool_stats, pool_trim};

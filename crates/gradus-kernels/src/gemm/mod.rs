@@ -15,8 +15,10 @@ mod avx512;
 mod library;
 pub mod naive;
 mod packed;
+mod precision;
 
 pub use packed::{PackedF32, gemm_packed_f32};
+pub use precision::Precision;
 
 use crate::isa::{Isa, isa};
 pub use crate::matrix::{Epilogue, MatRef};

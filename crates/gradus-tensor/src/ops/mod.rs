@@ -7,6 +7,7 @@
 //! Conventions: ops take any strides; the result is contiguous unless the op is a view. Half types compute through
 //! `f32` and round once. Shapes broadcast by NumPy's rules where an op says so.
 
+mod attention;
 mod batch_norm;
 mod binary;
 mod cast;
@@ -27,6 +28,8 @@ mod softmax;
 mod unary;
 mod views;
 
+pub use attention::AttentionOptions;
+pub(crate) use attention::{check_mask, heads, rows_contiguous};
 pub use batch_norm::{BatchStatistics, ChannelAffine};
 pub use conv2d::Conv2dOptions;
 pub use cross_entropy::{CrossEntropyOptions, Reduction};

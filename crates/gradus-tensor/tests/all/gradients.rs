@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use gradus_tensor::{
-    Activation, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, PoolOptions, Reduction, Result,
-    Tensor,
+    Activation, AttentionOptions, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, PoolOptions,
+    Reduction, Result, Tensor,
 };
 
 /// Ops whose result has no gradient, by decision: truth values, places, and an inference-only packing of weights.
@@ -44,6 +44,7 @@ fn cases() -> Vec<Case> {
         normalization(),
         indexing(),
         losses(),
+        attentions(),
     ]
     .into_iter()
     .flatten()
@@ -281,6 +282,45 @@ fn losses() -> Vec<Case> {
     cases.push(case("cross_entropy", &[&[2, 5, 3]], move |x| {
         x[0].cross_entropy(&ids(&[0, 3, 4, 2, 1, 1], &[2, 3]), &options)
     }));
+    cases
+}
+
+/// Every set of options alone and with every other, on grouped heads and more keys than queries; then single positions, a
+/// head dimension past a vector, and sequences longer than a block.
+fn attentions() -> Vec<Case> {
+    let (grouped, one): ([&[usize]; 3], [&[usize]; 3]) = (
+        [&[2, 3, 4, 3], &[2, 5, 2, 3], &[2, 5, 2, 3]],
+        [&[1, 1, 1, 2], &[1, 1, 1, 2], &[1, 1, 1, 2]],
+    );
+    let attend = |shapes: &[&[usize]], options: AttentionOptions| {
+        case("attention", shapes, move |x| {
+            x[0].attention(&x[1], &x[2], &options)
+        })
+    };
+    let mut cases: Vec<Case> = (0..64)
+        .map(|bits| {
+            let on = |bit: usize| bits >> bit & 1 == 1;
+            let options = AttentionOptions {
+                causal: on(0),
+                window: on(1).then_some(2),
+                scale: on(2).then_some(0.7),
+                softcap: on(3).then_some(1.5),
+                first_key: on(4).then(|| ids(&[0, 1, 3, 2, 5, -1], &[2, 3])),
+                key_lengths: on(5).then(|| ids(&[5, 3], &[2])),
+                ..AttentionOptions::default()
+            };
+            attend(&grouped, options)
+        })
+        .collect();
+    cases.push(attend(&one, AttentionOptions::causal()));
+    cases.push(attend(
+        &[&[1, 2, 1, 19], &[1, 3, 1, 19], &[1, 3, 1, 19]],
+        AttentionOptions::default(),
+    ));
+    cases.push(attend(
+        &[&[1, 67, 1, 1], &[1, 70, 1, 1], &[1, 70, 1, 1]],
+        AttentionOptions::causal(),
+    ));
     cases
 }
 

@@ -1,6 +1,7 @@
 //! The ops against PyTorch, against central differences, and at their edges.
 
 #[cfg(test)]
+mod attention;
 mod edges;
 #[cfg(test)]
 mod golden;
