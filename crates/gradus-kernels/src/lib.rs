@@ -22,6 +22,7 @@ pub mod optim;
 mod partition;
 pub mod pool;
 pub mod pooling;
+pub mod quant;
 pub mod real;
 pub mod reduce;
 pub mod rows;

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod attention;
+#[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod golden;
