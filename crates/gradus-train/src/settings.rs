@@ -14,6 +14,20 @@ pub struct Problem {
     pub expected: String,
 }
 
+impl Problem {
+    /// The error for a recipe with this one problem.
+    pub(crate) fn refuse(key: &str, value: impl fmt::Display, expected: &str) -> Result<()> {
+        let problem = Problem {
+            key: key.to_owned(),
+            value: value.to_string(),
+            expected: expected.to_owned(),
+        };
+        Err(Error::InvalidSettings {
+            problems: Problems(vec![problem]),
+        })
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is {}, expected {}", self.key, self.value, self.expected)

@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::stepper::Stepper;
 use crate::{Error, Result};
-use gradus_nn::Layer;
+use gradus_nn::Module;
 use gradus_package::run::Retention;
 use gradus_package::{Checkpoint, RunDir};
 use gradus_tensor::Tensor;
@@ -16,7 +16,7 @@ const EMA: &str = "ema.";
 
 /// The parts of a run that a checkpoint saves and restores.
 pub(crate) struct State<'a> {
-    pub model: &'a dyn Layer,
+    pub model: &'a dyn Module,
     pub stepper: &'a mut Stepper,
 }
 

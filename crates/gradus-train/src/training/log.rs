@@ -66,17 +66,19 @@ impl RunLog {
     /// Writes down an evaluation.
     pub fn evaluation(&mut self, record: &EvaluationRecord) -> Result<()> {
         self.metrics.append(record)?;
-        let mut values = vec![("epoch/train_loss", record.train_loss as f32)];
-        values.extend(
-            record
-                .validation_loss
-                .map(|value| ("epoch/validation_loss", value as f32)),
-        );
-        values.extend(
-            record
-                .validation_accuracy
-                .map(|value| ("epoch/validation_accuracy", value as f32)),
-        );
+        let named = |name: &str, value: f64| (format!("epoch/{name}"), value as f32);
+        let validation = record
+            .validation
+            .iter()
+            .map(|metric| named(&format!("validation_{}", metric.name), metric.value));
+        let values: Vec<(String, f32)> = [named("train_loss", record.train_loss)]
+            .into_iter()
+            .chain(validation)
+            .collect();
+        let values: Vec<(&str, f32)> = values
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
         Ok(self.events.scalars(record.step, now(), &values)?)
     }
 

@@ -8,27 +8,30 @@
 //! The library never prints. An [`Observer`] sees what happens; a flag asks the run to checkpoint and stop.
 
 mod checkpoints;
+mod classification;
 mod log;
+mod metrics;
+mod objective;
 mod observer;
-mod packaging;
+mod packaged;
 mod progress;
 mod run;
 mod setup;
 mod stepper;
 mod stop;
-mod validation;
 
-pub use observer::{EvaluationRecord, Event, Observer, Plan, Silent, StepReport};
-pub use packaging::FinalEvaluation;
+pub use metrics::Metric;
+pub use observer::{EvaluationRecord, Event, Observer, Plan, SampleUnit, Silent, StepReport};
+pub use packaged::{FinalEvaluation, Packaged};
 pub use stop::StopReason;
 
+pub(crate) use classification::count_correct;
 pub(crate) use stepper::{Limits, Stepper};
-pub(crate) use validation::count_correct;
 
 use crate::Result;
 use crate::recipe::Recipe;
-use packaging::Trained;
-use setup::Prepared;
+use classification::Classification;
+use objective::Objective;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -76,17 +79,6 @@ pub struct Outcome {
     pub package: Option<Packaged>,
 }
 
-/// The package of a finished run.
-#[derive(Clone, Debug)]
-pub struct Packaged {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// Its identity.
-    pub fingerprint: String,
-    /// Its figures.
-    pub evaluation: FinalEvaluation,
-}
-
 /// Trains the recipe's model in a run folder and writes its package there, or goes on with the run that is there.
 ///
 /// Resuming a run that had ended trains no further and writes its package again, to the same bytes.
@@ -97,55 +89,39 @@ pub struct Packaged {
 /// that began otherwise; [`Error::Diverged`](crate::Error::Diverged) when the loss or a weight is no number any more;
 /// and whatever reading data and writing files can end in.
 pub fn train(recipe: &Recipe, options: &TrainOptions, observer: &mut dyn Observer) -> Result<Outcome> {
-    let Prepared {
-        mut run,
-        data,
-        config,
-    } = setup::prepare(recipe, options)?;
+    setup::refuse_existing(options)?;
+    learn(Classification::load(recipe)?, recipe, options, observer)
+}
+
+/// Runs an objective to its end or to an interruption.
+fn learn<O: Objective>(
+    objective: O,
+    recipe: &Recipe,
+    options: &TrainOptions,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    let mut run = setup::prepare(objective, recipe, options)?;
     observer.on_event(&Event::Started(&run.plan));
     let reason = match run.progress.finished {
         Some(reason) => reason,
         None => run.train(observer)?,
     };
-    let (step, best) = (
-        run.progress.step,
-        run.progress.best.map(|best| (best.value.0, best.step)),
-    );
+    let mut outcome = Outcome {
+        reason,
+        step: run.progress.step,
+        best: run.progress.best.map(|best| (best.value.0, best.step)),
+        package: None,
+    };
     if reason == StopReason::Interrupted {
-        return Ok(Outcome {
-            reason,
-            step,
-            best,
-            package: None,
-        });
+        return Ok(outcome);
     }
     run.choose_weights()?;
-    let folder = run.folder.model_folder();
-    let trained = Trained {
-        recipe,
-        config: &config,
-        model: run.model,
-        data: &data,
-    };
-    let package = package(trained, folder)?;
+    let package = run.objective.package(recipe, run.folder.model_folder())?;
     observer.on_event(&Event::Packaged {
         path: &package.folder,
     });
-    Ok(Outcome {
-        reason,
-        step,
-        best,
-        package: Some(package),
-    })
-}
-
-fn package(trained: Trained<'_>, folder: PathBuf) -> Result<Packaged> {
-    let (saved, evaluation) = trained.package(&folder)?;
-    Ok(Packaged {
-        folder,
-        fingerprint: saved.fingerprint,
-        evaluation,
-    })
+    outcome.package = Some(package);
+    Ok(outcome)
 }
 
 /// Whether a folder holds a run, finished or not.

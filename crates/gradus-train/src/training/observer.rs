@@ -1,7 +1,8 @@
 //! What a run tells whoever watches it.
 
+use super::metrics::{self, Metric};
 use super::stop::StopReason;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::path::Path;
 
 /// Watches a run. The library never prints: a progress bar, a log or a dashboard is an observer.
@@ -56,9 +57,27 @@ pub enum Event<'a> {
     },
 }
 
+/// What a run counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleUnit {
+    /// Labelled samples.
+    Sample,
+}
+
+impl SampleUnit {
+    /// Several of them, for people.
+    pub fn plural(self) -> &'static str {
+        match self {
+            SampleUnit::Sample => "samples",
+        }
+    }
+}
+
 /// What a run is about to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// What the samples below are.
+    pub unit: SampleUnit,
     /// Samples to train on.
     pub train_samples: usize,
     /// Samples held out to choose the best epoch.
@@ -89,11 +108,11 @@ pub struct StepReport {
     /// The learning rate used.
     pub learning_rate: f64,
     /// Samples seen in the step.
-    pub samples: usize,
+    pub samples: u64,
 }
 
 /// One evaluation during training; also a line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationRecord {
     /// Optimiser steps taken.
     pub step: u64,
@@ -101,12 +120,10 @@ pub struct EvaluationRecord {
     pub epoch: u64,
     /// Mean loss of the epoch's training samples, each before its step.
     pub train_loss: f64,
-    /// Mean loss on the validation samples, if there are any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_loss: Option<f64>,
-    /// Share of the validation samples whose class is the model's first choice.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_accuracy: Option<f64>,
+    /// Figures of the held-out samples, written as `validation_loss`, `validation_accuracy`, …; none where no samples
+    /// are held out.
+    #[serde(flatten, serialize_with = "metrics::as_validation")]
+    pub validation: Vec<Metric>,
     /// Whether the monitored metric is the best so far.
     pub is_best: bool,
 }

@@ -2,22 +2,20 @@
 
 use super::checkpoints::{Snapshot, State};
 use super::log::RunLog;
+use super::metrics;
+use super::objective::Objective;
 use super::observer::{EvaluationRecord, Event, Observer, Plan, StepReport};
 use super::progress::{Best, Progress};
 use super::stepper::{Stepper, parameter_norms};
 use super::stop::StopReason;
-use super::validation::{Validation, validate};
 use crate::ema::Ema;
 use crate::exact::ExactF64;
-use crate::monitor::Monitor;
 use crate::recipe::TrainConfig;
 use crate::{Error, Result};
-use gradus_data::{Batch, Loader};
-use gradus_nn::{Layer, Module};
 use gradus_package::run::Retention;
 use gradus_package::{Checkpoint, RunDir};
-use gradus_tensor::{CrossEntropyOptions, Tensor};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -26,13 +24,11 @@ use std::time::Instant;
 const STEPS_PER_CLOCK: u64 = 16;
 
 /// A run in progress.
-pub(crate) struct Run<'a> {
-    pub model: Box<dyn Layer>,
+pub(crate) struct Run<'a, O> {
+    pub objective: O,
     pub stepper: Stepper,
     pub config: &'a TrainConfig,
     pub plan: Plan,
-    pub train: Loader,
-    pub validation: Option<Loader>,
     pub folder: RunDir,
     pub log: RunLog,
     pub progress: Progress,
@@ -48,7 +44,7 @@ pub(crate) struct Run<'a> {
 #[derive(Default)]
 struct Gathered {
     loss: f64,
-    samples: usize,
+    samples: u64,
 }
 
 /// What an evaluation means for the run.
@@ -57,10 +53,10 @@ struct Steering {
     out_of_patience: bool,
 }
 
-impl Run<'_> {
+impl<O: Objective> Run<'_, O> {
     /// Trains until something ends the run; the last checkpoint then says what.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<StopReason> {
-        self.model.train();
+        self.objective.model().train();
         let reason = loop {
             if self.progress.epoch == self.config.epochs {
                 break StopReason::Completed;
@@ -81,9 +77,7 @@ impl Run<'_> {
         if let Some(reason) = self.reason_to_stop() {
             return Ok(Some(reason));
         }
-        let batches = self
-            .train
-            .epoch(self.progress.epoch, self.progress.batch as usize);
+        let batches = self.objective.batches(self.progress.epoch, self.progress.batch);
         let mut gathered = Gathered::default();
         self.stepper.begin();
         for batch in batches {
@@ -102,44 +96,32 @@ impl Run<'_> {
     }
 
     /// Forward and backward of one batch. Each sample of a step weighs the same, however the step is cut into batches.
-    fn gather(&self, batch: &Batch, gathered: &mut Gathered) -> Result<()> {
-        let loss = self.loss(batch)?;
+    fn gather(&self, batch: &O::Batch, gathered: &mut Gathered) -> Result<()> {
+        let loss = self.objective.loss(batch)?;
         let value = f64::from(loss.item::<f32>()?);
         if !value.is_finite() {
             return Err(self.diverged(value));
         }
-        let samples = batch.targets.numel();
-        let share = samples as f64 / self.samples_in_step() as f64;
+        let (epoch, at) = (self.progress.epoch, self.progress.batch);
+        let samples = self.objective.samples(epoch, at..at + 1);
+        let share = samples as f64 / self.objective.samples(epoch, self.batches_of_step()) as f64;
         self.stepper.backward(&loss, share)?;
         gathered.loss += value * share;
         gathered.samples += samples;
         Ok(())
     }
 
-    fn loss(&self, batch: &Batch) -> Result<Tensor> {
-        let logits = self.model.forward(&batch.inputs)?;
-        let label_smoothing = self.config.label_smoothing;
-        let options = CrossEntropyOptions {
-            label_smoothing,
-            ..CrossEntropyOptions::default()
-        };
-        Ok(logits.cross_entropy(&batch.targets, &options)?)
-    }
-
     /// Whether the batches used so far end a step: every `accumulate` of them, and at the end of the epoch.
     fn step_is_complete(&self) -> bool {
         self.progress.batch.is_multiple_of(self.config.accumulate)
-            || self.progress.batch == self.train.num_batches() as u64
+            || self.progress.batch == self.objective.extent().batches
     }
 
-    /// Samples of the step that is being gathered.
-    fn samples_in_step(&self) -> usize {
-        let full = self
-            .plan
-            .batch_size
-            .saturating_mul(self.config.accumulate as usize);
-        let first_batch = (self.progress.batch / self.config.accumulate * self.config.accumulate) as usize;
-        full.min(self.plan.train_samples - first_batch * self.plan.batch_size)
+    /// The batches of the step that is being gathered.
+    fn batches_of_step(&self) -> Range<u64> {
+        let accumulate = self.config.accumulate;
+        let first = self.progress.batch / accumulate * accumulate;
+        first..(first + accumulate).min(self.objective.extent().batches)
     }
 
     /// Moves the parameters and writes down what is due at this step.
@@ -147,8 +129,8 @@ impl Run<'_> {
         let learning_rate = self.stepper.finish()?;
         let Gathered { loss, samples } = gathered;
         self.progress.step = self.stepper.step;
-        self.progress.window.add(loss, samples as u64);
-        self.progress.epoch_loss.add(loss, samples as u64);
+        self.progress.window.add(loss, samples);
+        self.progress.epoch_loss.add(loss, samples);
         let (step, epoch) = (self.progress.step, self.progress.epoch + 1);
         observer.on_event(&Event::Step(StepReport {
             step,
@@ -215,17 +197,16 @@ impl Run<'_> {
     /// Measures the model and lets the metric steer the run.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Steering> {
         let train_loss = self.progress.epoch_loss.take();
-        let (model, validation) = (&*self.model, self.validation.as_ref());
-        let measured = self
-            .stepper
-            .with_averaged(|| validation.map(|loader| validate(model, loader)).transpose())?;
-        let steering = self.steer(monitored(self.config.monitor, train_loss, measured));
+        let objective = &self.objective;
+        let validation = self.stepper.with_averaged(|| objective.evaluate())?;
+        // Without held-out samples the training loss decides.
+        let monitored = metrics::find(&validation, self.config.monitor.name()).unwrap_or(train_loss);
+        let steering = self.steer(monitored);
         let record = EvaluationRecord {
             step: self.progress.step,
             epoch: self.progress.epoch + 1,
             train_loss,
-            validation_loss: measured.map(|m| m.loss),
-            validation_accuracy: measured.map(|m| m.accuracy),
+            validation,
             is_best: steering.is_best,
         };
         self.log.evaluation(&record)?;
@@ -290,7 +271,7 @@ impl Run<'_> {
         self.refuse_to_save_garbage()?;
         self.progress.logs = self.log.positions();
         State {
-            model: &*self.model,
+            model: self.objective.model(),
             stepper: &mut self.stepper,
         }
         .snapshot(&self.progress)
@@ -306,7 +287,7 @@ impl Run<'_> {
     /// again.
     pub fn resume(&mut self, progress: Progress, checkpoint: &Checkpoint) -> Result<()> {
         State {
-            model: &*self.model,
+            model: self.objective.model(),
             stepper: &mut self.stepper,
         }
         .restore(&progress, checkpoint)?;
@@ -325,7 +306,7 @@ impl Run<'_> {
             && let Some(best) = self.folder.best_checkpoint()?
         {
             State {
-                model: &*self.model,
+                model: self.objective.model(),
                 stepper: &mut self.stepper,
             }
             .restore_weights(&best)?;
@@ -335,7 +316,7 @@ impl Run<'_> {
 
     /// A step can ruin the weights before any loss shows it; such weights must not replace the last good ones.
     fn refuse_to_save_garbage(&self) -> Result<()> {
-        let norms = parameter_norms(&self.model.named_parameters())?;
+        let norms = parameter_norms(&self.objective.model().named_parameters())?;
         if norms.iter().all(|(_, norm)| norm.is_finite()) {
             return Ok(());
         }
@@ -349,16 +330,11 @@ impl Run<'_> {
             .ok()
             .and_then(|kept| Some(kept.last()?.0));
         self.stepper
-            .diverged(loss, self.progress.epoch, &self.model.named_parameters())
+            .diverged(
+                loss,
+                self.progress.epoch,
+                &self.objective.model().named_parameters(),
+            )
             .with_last_good(last_good)
-    }
-}
-
-/// The value that decides what is best: on the validation samples, or the training loss where there are none.
-fn monitored(monitor: Monitor, train_loss: f64, measured: Option<Validation>) -> f64 {
-    match (monitor, measured) {
-        (Monitor::Loss, Some(measured)) => measured.loss,
-        (Monitor::Accuracy, Some(measured)) => measured.accuracy,
-        (Monitor::Loss | Monitor::Accuracy, None) => train_loss,
     }
 }

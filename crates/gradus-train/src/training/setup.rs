@@ -1,61 +1,50 @@
-//! Everything before the first step: data, model, optimiser, run folder, and the checkpoint to go on from.
+//! Everything between an objective and its first step: optimiser, run folder, and the checkpoint to go on from.
 
 use super::TrainOptions;
 use super::log::RunLog;
+use super::objective::{Extent, Objective};
 use super::observer::Plan;
-use super::packaging::DataParts;
 use super::progress::Progress;
 use super::run::Run;
 use super::stepper::{Limits, Stepper};
 use crate::ema::Ema;
 use crate::recipe::Recipe;
 use crate::schedules::{RunLength, Schedule};
-use crate::settings::{Problem, Problems};
+use crate::settings::Problem;
 use crate::{Error, Result};
-use gradus_data::{Dataset, Loader, LoaderConfig, Prefetch};
-use gradus_nn::{Layer, ModelConfig};
+use gradus_nn::Module;
 use gradus_package::{Checkpoint, RunDir};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
-/// Samples per batch of evaluations between epochs: enough for fast products, few enough for little memory.
-const EVALUATION_BATCH: usize = 256;
-
-/// A run that is ready for its next step.
-pub(crate) struct Prepared<'a> {
-    pub run: Run<'a>,
-    pub data: DataParts,
-    pub config: ModelConfig,
+/// Builds and checks everything around an objective; nothing is written before all of it has worked.
+pub(crate) fn prepare<'a, O: Objective>(
+    objective: O,
+    recipe: &'a Recipe,
+    options: &TrainOptions,
+) -> Result<Run<'a, O>> {
+    check_monitor(&objective, recipe)?;
+    let plan = plan(&objective, recipe);
+    let stepper = stepper(recipe, objective.model(), &plan)?;
+    let folder = open_folder(recipe, &options.folder)?;
+    let parts = Parts {
+        recipe,
+        objective,
+        plan,
+        stepper,
+        folder,
+    };
+    assemble(parts, options)
 }
 
-/// Loads, builds and checks everything; nothing is written before all of it has worked.
-pub(crate) fn prepare<'a>(recipe: &'a Recipe, options: &TrainOptions) -> Result<Prepared<'a>> {
+/// A folder with a run in it is only for resuming.
+pub(crate) fn refuse_existing(options: &TrainOptions) -> Result<()> {
     if is_run(&options.folder) && !options.resume {
         return Err(Error::RunExists {
             path: options.folder.clone(),
         });
     }
-    let data = DataParts::from(gradus_data::load(&recipe.data, recipe.folder())?);
-    check_data(recipe, &data)?;
-    let config = recipe.model_config(data.train.sample_shape(), data.train.num_classes())?;
-    check_classes(&config, &data.train)?;
-    let model = config.build(recipe.train.seed)?;
-    let plan = plan(recipe, &data, &*model);
-    let stepper = stepper(recipe, &*model, &plan)?;
-    let folder = open_folder(recipe, &options.folder)?;
-    let run = assemble(
-        Parts {
-            recipe,
-            data: &data,
-            model,
-            plan,
-            stepper,
-            folder,
-        },
-        options,
-    )?;
-    Ok(Prepared { run, data, config })
+    Ok(())
 }
 
 /// Whether a folder holds a run, finished or not.
@@ -63,51 +52,31 @@ pub(crate) fn is_run(folder: &Path) -> bool {
     folder.join("recipe.toml").is_file()
 }
 
-/// The data must be able to answer what the recipe watches.
-fn check_data(recipe: &Recipe, data: &DataParts) -> Result<()> {
-    use crate::monitor::Monitor;
-    if recipe.train.monitor == Monitor::Accuracy && data.validation.is_none() {
-        return invalid(
-            "train.monitor",
-            "accuracy",
-            "loss, or validation data (data.validation_fraction = 0.1)",
-        );
-    }
-    Ok(())
-}
-
-/// More classes than the data has would be logits without names.
-fn check_classes(config: &ModelConfig, train: &Dataset) -> Result<()> {
-    let (configured, found) = (config.num_classes(), train.num_classes());
-    if configured == found {
+/// The objective must measure what the recipe watches.
+fn check_monitor(objective: &impl Objective, recipe: &Recipe) -> Result<()> {
+    let (monitor, known) = (recipe.train.monitor, objective.monitors());
+    if known.contains(&monitor) {
         return Ok(());
     }
-    let expected =
-        format!("{found}, the number of classes in the data; leave it out, or name all in data.class_names");
-    invalid("model.num_classes", &configured.to_string(), &expected)
+    let names: Vec<&str> = known.iter().map(|monitor| monitor.name()).collect();
+    Problem::refuse("train.monitor", monitor.name(), &names.join(" or "))
 }
 
-fn invalid(key: &str, value: &str, expected: &str) -> Result<()> {
-    let problem = Problem {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        expected: expected.to_owned(),
-    };
-    Err(Error::InvalidSettings {
-        problems: Problems(vec![problem]),
-    })
-}
-
-fn plan(recipe: &Recipe, data: &DataParts, model: &dyn Layer) -> Plan {
-    let train_samples = data.train.len();
-    let batch_size = recipe.batch_size(train_samples);
-    let batches = train_samples.div_ceil(batch_size) as u64;
+fn plan(objective: &impl Objective, recipe: &Recipe) -> Plan {
+    let Extent {
+        unit,
+        train_samples,
+        validation_samples,
+        batch_size,
+        batches,
+    } = objective.extent();
     let steps_per_epoch = batches.div_ceil(recipe.train.accumulate);
     let total = steps_per_epoch.saturating_mul(recipe.train.epochs);
     Plan {
+        unit,
         train_samples,
-        validation_samples: data.validation.as_ref().map_or(0, |validation| validation.len()),
-        parameters: model.num_parameters(),
+        validation_samples,
+        parameters: objective.model().num_parameters(),
         batch_size,
         epochs: recipe.train.epochs,
         steps_per_epoch,
@@ -116,7 +85,7 @@ fn plan(recipe: &Recipe, data: &DataParts, model: &dyn Layer) -> Plan {
     }
 }
 
-fn stepper(recipe: &Recipe, model: &dyn Layer, plan: &Plan) -> Result<Stepper> {
+fn stepper(recipe: &Recipe, model: &dyn Module, plan: &Plan) -> Result<Stepper> {
     let parameters = model.parameters();
     let length = RunLength {
         steps_per_epoch: plan.steps_per_epoch,
@@ -134,7 +103,7 @@ fn stepper(recipe: &Recipe, model: &dyn Layer, plan: &Plan) -> Result<Stepper> {
         .momentum(0)
         .is_some_and(|momentum| !optimizer.set_momentum(momentum))
     {
-        invalid(
+        Problem::refuse(
             "schedule.cycle_momentum",
             "true",
             "false: this optimizer has no momentum to cycle",
@@ -179,39 +148,35 @@ fn changed_sections(old: &str, new: &str) -> Vec<String> {
         .collect()
 }
 
-struct Parts<'a, 'd> {
+struct Parts<'a, O> {
     recipe: &'a Recipe,
-    data: &'d DataParts,
-    model: Box<dyn Layer>,
+    objective: O,
     plan: Plan,
     stepper: Stepper,
     folder: RunDir,
 }
 
 /// The run at its beginning, or at its last whole checkpoint.
-fn assemble<'a>(parts: Parts<'a, '_>, options: &TrainOptions) -> Result<Run<'a>> {
+fn assemble<'a, O: Objective>(parts: Parts<'a, O>, options: &TrainOptions) -> Result<Run<'a, O>> {
     let Parts {
         recipe,
-        data,
-        model,
+        objective,
         plan,
         stepper,
         folder,
     } = parts;
-    let fingerprint = data.train.fingerprint();
-    let found = latest_checkpoint(&folder, fingerprint)?;
+    let fingerprint = objective.data_sha256().to_owned();
+    let found = latest_checkpoint(&folder, &fingerprint)?;
     let positions = found.as_ref().map(|found| found.progress.logs);
     let interval = recipe.train.log_interval(plan.steps_per_epoch);
     let mut run = Run {
-        train: train_loader(recipe, &data.train, plan.batch_size)?,
-        validation: data.validation.as_ref().map(evaluation_loader).transpose()?,
         config: &recipe.train,
         log: RunLog::open(&folder, interval, positions)?,
-        progress: Progress::new(stepper.schedule.state(), fingerprint.to_owned()),
+        progress: Progress::new(stepper.schedule.state(), fingerprint),
         unsaved_best: None,
         stop: options.stop.clone(),
         started: Instant::now(),
-        model,
+        objective,
         stepper,
         plan,
         folder,
@@ -247,19 +212,4 @@ fn latest_checkpoint(folder: &RunDir, data_sha256: &str) -> Result<Option<Found>
         });
     }
     Ok(Some(Found { progress, checkpoint }))
-}
-
-fn train_loader(recipe: &Recipe, dataset: &Arc<Dataset>, batch_size: usize) -> Result<Loader> {
-    let shuffle_seed = (!recipe.optimizer.is_full_batch()).then_some(recipe.train.seed);
-    let config = LoaderConfig {
-        batch_size,
-        shuffle_seed,
-        drop_last: false,
-        prefetch: Prefetch::Auto,
-    };
-    Ok(Loader::new(dataset.clone(), config)?)
-}
-
-fn evaluation_loader(dataset: &Arc<Dataset>) -> Result<Loader> {
-    Ok(Loader::new(dataset.clone(), LoaderConfig::new(EVALUATION_BATCH))?)
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use gradus_train::training::{EvaluationRecord, Event, Observer, Plan, StepReport, StopReason};
+use gradus_train::training::{
+    EvaluationRecord, Event, Metric, Observer, Plan, SampleUnit, StepReport, StopReason,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::grouped;
@@ -20,6 +22,7 @@ pub(crate) struct Progress {
     last_draw: Instant,
     /// Samples seen since the last drawing.
     samples: u64,
+    unit: SampleUnit,
     metric: String,
     started: Instant,
 }
@@ -39,6 +42,7 @@ impl Progress {
             is_terminal,
             last_draw: now,
             samples: 0,
+            unit: SampleUnit::Sample,
             metric: String::new(),
             started: now,
         }
@@ -58,8 +62,9 @@ impl Progress {
             grouped(plan.validation_samples as u64),
         );
         self.say(&format!(
-            "training {} parameters on {train} samples ({held_out} held out), {} steps of {}",
+            "training {} parameters on {train} {} ({held_out} held out), {} steps of {}",
             grouped(plan.parameters as u64),
+            plan.unit.plural(),
             grouped(plan.total_steps),
             plan.batch_size
         ));
@@ -67,6 +72,7 @@ impl Progress {
             self.say(&format!("resuming after step {}", grouped(step)));
             self.bar.set_position(step);
         }
+        self.unit = plan.unit;
         self.bar.set_length(plan.total_steps);
         self.bar.reset_eta();
         self.last_draw = Instant::now();
@@ -74,7 +80,7 @@ impl Progress {
     }
 
     fn step(&mut self, report: &StepReport) {
-        self.samples += report.samples as u64;
+        self.samples += report.samples;
         if !self.is_terminal || !report.step.is_multiple_of(STEPS_PER_LOOK) {
             return;
         }
@@ -85,12 +91,13 @@ impl Progress {
         let rate = self.samples as f64 / since.as_secs_f64();
         self.bar.set_position(report.step);
         self.bar.set_message(format!(
-            "epoch {}  loss {:.4}{}  lr {:.2e}  {} samples/s",
+            "epoch {}  loss {:.4}{}  lr {:.2e}  {} {}/s",
             report.epoch,
             report.loss,
             self.metric,
             report.learning_rate,
-            grouped(rate as u64)
+            grouped(rate as u64),
+            self.unit.plural()
         ));
         (self.last_draw, self.samples) = (Instant::now(), 0);
     }
@@ -100,12 +107,15 @@ impl Progress {
             "epoch {:>3}  step {:>7}  train loss {:.4}",
             record.epoch, record.step, record.train_loss
         );
-        if let Some(loss) = record.validation_loss {
-            line.push_str(&format!("  validation loss {loss:.4}"));
+        for Metric { name, value } in &record.validation {
+            match *name {
+                "loss" => line.push_str(&format!("  validation loss {value:.4}")),
+                other => line.push_str(&format!("  {} {value:.4}", other.replace('_', " "))),
+            }
         }
-        if let Some(accuracy) = record.validation_accuracy {
-            line.push_str(&format!("  accuracy {accuracy:.4}"));
-            self.metric = format!("  accuracy {accuracy:.4}");
+        // The last figure is the one people know best.
+        if let [.., _, Metric { name, value }] = record.validation[..] {
+            self.metric = format!("  {} {value:.4}", name.replace('_', " "));
         }
         if record.is_best {
             line.push_str("  best");

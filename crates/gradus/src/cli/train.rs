@@ -77,9 +77,13 @@ fn report(outcome: &Outcome, out: &Path) -> anyhow::Result<()> {
             "checkpointed after step {step}; the same command with --resume goes on"
         ));
     };
-    let FinalEvaluation { split, evaluation } = &package.evaluation;
+    let FinalEvaluation {
+        split,
+        samples,
+        metrics,
+    } = &package.evaluation;
     let mut table = Table::new(&["measure", "value (95 % interval)"]);
-    for metric in evaluation.metric_values(split) {
+    for metric in metrics {
         let value = match (metric.lower, metric.upper) {
             (Some(lower), Some(upper)) => output::with_interval(metric.value, lower, upper),
             _ => format!("{:.4}", metric.value),
@@ -87,7 +91,7 @@ fn report(outcome: &Outcome, out: &Path) -> anyhow::Result<()> {
         table.row([metric.name.replace('_', " "), value]);
     }
     let (run, folder) = (out.display(), package.folder.display());
-    let rows = output::grouped(evaluation.n);
+    let rows = output::grouped(*samples);
     output::write(
         format!("{table}\non {rows} {split} samples\nrun      {run}\npackage  {folder}\n").as_bytes(),
     )
@@ -108,7 +112,7 @@ struct JsonPackage<'a> {
     folder: &'a Path,
     fingerprint: &'a str,
     split: &'a str,
-    metrics: Vec<MetricValue>,
+    metrics: &'a [MetricValue],
 }
 
 impl<'a> JsonOutcome<'a> {
@@ -117,10 +121,7 @@ impl<'a> JsonOutcome<'a> {
             folder: &package.folder,
             fingerprint: &package.fingerprint,
             split: package.evaluation.split,
-            metrics: package
-                .evaluation
-                .evaluation
-                .metric_values(package.evaluation.split),
+            metrics: &package.evaluation.metrics,
         });
         JsonOutcome {
             reason: outcome.reason,

@@ -1,23 +1,17 @@
 //! Loss and accuracy on held-out samples, between epochs.
 
+use super::super::metrics::Metric;
+use super::super::progress::Mean;
 use crate::Result;
+use crate::monitor::Monitor;
 use gradus_data::Loader;
 use gradus_nn::Layer;
 use gradus_tensor::{CrossEntropyOptions, Tensor, no_grad};
 
-use super::progress::Mean;
-
-/// What an evaluation between epochs measures.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Validation {
-    /// Mean cross-entropy, without label smoothing, so that it compares between recipes.
-    pub loss: f64,
-    /// Share of samples whose class is the model's first choice.
-    pub accuracy: f64,
-}
-
-/// Measures `model` on all samples of `loader`, in evaluation mode and without recording gradients.
-pub(crate) fn validate(model: &dyn Layer, loader: &Loader) -> Result<Validation> {
+/// Measures `model` on all samples of `loader`, in evaluation mode and without recording gradients: the mean
+/// cross-entropy, without label smoothing so that it compares between recipes, and the share of samples whose class is
+/// the model's first choice.
+pub(super) fn validate(model: &dyn Layer, loader: &Loader) -> Result<Vec<Metric>> {
     let _no_grad = no_grad();
     model.eval();
     let result = measure(model, loader);
@@ -25,7 +19,7 @@ pub(crate) fn validate(model: &dyn Layer, loader: &Loader) -> Result<Validation>
     result
 }
 
-fn measure(model: &dyn Layer, loader: &Loader) -> Result<Validation> {
+fn measure(model: &dyn Layer, loader: &Loader) -> Result<Vec<Metric>> {
     let (mut loss, mut accuracy) = (Mean::default(), Mean::default());
     for batch in loader.epoch(0, 0) {
         let batch = batch?;
@@ -35,10 +29,14 @@ fn measure(model: &dyn Layer, loader: &Loader) -> Result<Validation> {
         loss.add(f64::from(batch_loss.item::<f32>()?), rows);
         accuracy.add(count_correct(&logits, &batch.targets)? as f64 / rows as f64, rows);
     }
-    Ok(Validation {
-        loss: loss.value(),
-        accuracy: accuracy.value(),
-    })
+    let metric = |monitor: Monitor, mean: &Mean| Metric {
+        name: monitor.name(),
+        value: mean.value(),
+    };
+    Ok(vec![
+        metric(Monitor::Loss, &loss),
+        metric(Monitor::Accuracy, &accuracy),
+    ])
 }
 
 /// How many rows of `logits` (`[rows, classes]`) have their largest value at the target.
