@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::Product;
+use super::{Epilogue, Product};
 use crate::matrix::MatRef;
 use crate::pool::{SharedMut, parallel_for};
 use crate::real::Real;
@@ -33,36 +33,55 @@ pub(super) fn gemm<T: Real>(out: &mut [T], product: &Product<T>) {
         } else {
             (0..m, start..end.min(n))
         };
+        let Product { a, b, .. } = product;
+        let bias = product.epilogue.bias.map(|bias| &bias[cols.clone()]);
+        let epilogue = Epilogue {
+            bias,
+            relu: product.epilogue.relu,
+        };
+        let corner = rows.start * n + cols.start;
+        let (a, b) = (rows_of(a, rows), rows_of(&b.t(), cols).t());
+        let block = Product::new(a, b, product.accumulate, epilogue);
         // SAFETY: `base` is an m×n row-major matrix, and no two chunks share an element of it.
-        unsafe { gemm_chunk(base.get(), product, rows, cols) }
+        unsafe { gemm_block(base.get().add(corner), n, &block) }
     });
 }
 
+/// Some rows of a view.
+fn rows_of<'a, T>(view: &MatRef<'a, T>, rows: Range<usize>) -> MatRef<'a, T> {
+    MatRef {
+        data: &view.data[rows.start * view.row_stride..],
+        rows: rows.len(),
+        ..*view
+    }
+}
+
+/// Computes a product on this thread, into rows `out_row_stride` apart.
+///
 /// # Safety
-/// `out` must point to the whole m×n row-major output, and nothing else may use the elements of this chunk.
-unsafe fn gemm_chunk<T: Real>(out: *mut T, product: &Product<T>, rows: Range<usize>, cols: Range<usize>) {
+/// The rows of the output can be written at `out`, and nothing else uses them.
+pub(super) unsafe fn gemm_block<T: Real>(out: *mut T, out_row_stride: usize, product: &Product<T>) {
     let Product {
         a,
         b,
         accumulate,
         epilogue,
+        dims: (m, n, k),
     } = *product;
-    let ((_, n, k), (i, j)) = (product.dims(), (rows.start, cols.start));
-    // SAFETY: the chunk lies in the output; `Product` has checked that both views lie in their data, and the
-    // pointers are only offset by the start of a row or column that exists (or not at all when the view is empty).
+    // SAFETY: the caller's promise for the output; `Product` has checked that both views lie in their data.
     unsafe {
         ::gemm::gemm(
-            rows.len(),
-            cols.len(),
+            m,
+            n,
             k,
-            out.add(i * n + j),
+            out,
             1,
-            n as isize,
+            out_row_stride as isize,
             accumulate,
-            at(a, i, 0),
+            a.data.as_ptr(),
             a.col_stride as isize,
             a.row_stride as isize,
-            at(b, 0, j),
+            b.data.as_ptr(),
             b.col_stride as isize,
             b.row_stride as isize,
             T::ONE,
@@ -73,16 +92,12 @@ unsafe fn gemm_chunk<T: Real>(out: *mut T, product: &Product<T>, rows: Range<usi
             ::gemm::Parallelism::None,
         );
         if !epilogue.is_identity() {
-            for row in rows {
-                let row = std::slice::from_raw_parts_mut(out.add(row * n + j), cols.len());
-                epilogue.apply(row, j);
+            for row in 0..m {
+                epilogue.apply(
+                    std::slice::from_raw_parts_mut(out.add(row * out_row_stride), n),
+                    0,
+                );
             }
         }
     }
-}
-
-fn at<T>(view: MatRef<T>, row: usize, col: usize) -> *const T {
-    view.data
-        .as_ptr()
-        .wrapping_add(row * view.row_stride + col * view.col_stride)
 }

@@ -12,23 +12,31 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bf16;
 mod library;
 pub mod naive;
+mod operand;
 mod packed;
+mod packed_bf16;
 mod precision;
+mod rounded;
 
+pub use bf16::gemm_bf16;
+pub use operand::Operand;
 pub use packed::{PackedF32, gemm_packed_f32};
+pub use packed_bf16::{PackedBf16, gemm_packed_bf16};
 pub use precision::Precision;
 
 use crate::isa::{Isa, isa};
 pub use crate::matrix::{Epilogue, MatRef};
 use crate::real::Real;
 
-/// A product whose operands have been checked against each other and against their data.
+/// A product whose operands, `A` and `B`, have been checked against each other and against their data.
 #[derive(Clone, Copy, Debug)]
-pub struct Product<'a, T> {
-    pub(crate) a: MatRef<'a, T>,
-    pub(crate) b: MatRef<'a, T>,
+pub struct Product<'a, T, A = MatRef<'a, T>, B = A> {
+    pub(crate) a: A,
+    pub(crate) b: B,
+    dims: (usize, usize, usize),
     pub(crate) accumulate: bool,
     pub(crate) epilogue: Epilogue<'a, T>,
 }
@@ -39,15 +47,29 @@ impl<'a, T> Product<'a, T> {
     /// # Panics
     /// If the inner dimensions differ, a view reaches out of its data, or the bias has not one value a column.
     pub fn new(a: MatRef<'a, T>, b: MatRef<'a, T>, accumulate: bool, epilogue: Epilogue<'a, T>) -> Self {
-        assert_eq!(a.cols, b.rows, "gemm: columns of a and rows of b differ");
         assert!(a.fits() && b.fits(), "gemm: an operand reaches out of its data");
+        let shapes = ((a.rows, a.cols), (b.rows, b.cols));
+        Product::of_shapes((a, shapes.0), (b, shapes.1), accumulate, epilogue)
+    }
+}
+
+impl<'a, T, A, B> Product<'a, T, A, B> {
+    /// Of operands that are known to lie in their data, each with its rows and columns.
+    fn of_shapes(
+        (a, (m, a_cols)): (A, (usize, usize)),
+        (b, (k, n)): (B, (usize, usize)),
+        accumulate: bool,
+        epilogue: Epilogue<'a, T>,
+    ) -> Self {
+        assert_eq!(a_cols, k, "gemm: columns of a and rows of b differ");
         assert!(
-            epilogue.bias.is_none_or(|bias| bias.len() == b.cols),
+            epilogue.bias.is_none_or(|bias| bias.len() == n),
             "gemm: bias must have a value a column"
         );
         Product {
             a,
             b,
+            dims: (m, n, k),
             accumulate,
             epilogue,
         }
@@ -55,7 +77,7 @@ impl<'a, T> Product<'a, T> {
 
     /// Rows of `a`, columns of `b`, and the dimension summed over.
     pub fn dims(&self) -> (usize, usize, usize) {
-        (self.a.rows, self.b.cols, self.a.cols)
+        self.dims
     }
 }
 
@@ -76,9 +98,8 @@ impl<'a, T> Product<'a, T> {
 /// assert_eq!(out, [11.5, 0.0]);
 /// ```
 pub fn gemm_f32(out: &mut [f32], a: MatRef<f32>, b: MatRef<f32>, accumulate: bool, epilogue: Epilogue<f32>) {
-    checked(out, &Product::new(a, b, accumulate, epilogue), |out, product| {
-        f32_on(isa(), out, product)
-    });
+    let product = Product::new(a, b, accumulate, epilogue);
+    checked(out, &product, |out| f32_on(isa(), out, &product));
 }
 
 /// The f32 product by the kernels of one instruction set, which must be one of those available.
@@ -102,11 +123,12 @@ fn f32_on(isa: Isa, out: &mut [f32], product: &Product<f32>) {
 /// # Panics
 /// As [`gemm_f32`].
 pub fn gemm_f64(out: &mut [f64], a: MatRef<f64>, b: MatRef<f64>, accumulate: bool, epilogue: Epilogue<f64>) {
-    checked(out, &Product::new(a, b, accumulate, epilogue), library::gemm);
+    let product = Product::new(a, b, accumulate, epilogue);
+    checked(out, &product, |out| library::gemm(out, &product));
 }
 
 /// Runs `kernel` unless one of the dimensions is zero.
-fn checked<T: Real>(out: &mut [T], product: &Product<T>, kernel: impl Fn(&mut [T], &Product<T>)) {
+fn checked<T: Real, A, B>(out: &mut [T], product: &Product<T, A, B>, kernel: impl FnOnce(&mut [T])) {
     let (m, n, k) = product.dims();
     assert_eq!(
         Some(out.len()),
@@ -116,10 +138,14 @@ fn checked<T: Real>(out: &mut [T], product: &Product<T>, kernel: impl Fn(&mut [T
     if out.is_empty() {
         return;
     }
-    if k == 0 {
-        return naive::gemm(out, product);
+    if k > 0 {
+        return kernel(out);
     }
-    kernel(out, product);
+    if !product.accumulate {
+        out.fill(T::default());
+    }
+    out.chunks_exact_mut(n)
+        .for_each(|row| product.epilogue.apply(row, 0));
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub fn gemm<T: Real>(out: &mut [T], product: &Product<T>) {
         b,
         accumulate,
         epilogue,
+        ..
     } = *product;
     for (i, row) in out.chunks_exact_mut(n.max(1)).enumerate() {
         for (j, y) in row.iter_mut().enumerate() {

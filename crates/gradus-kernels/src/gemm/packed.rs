@@ -83,27 +83,19 @@ pub fn gemm_packed_f32(
     accumulate: bool,
     epilogue: Epilogue<f32>,
 ) {
-    let run = |view: MatRef<f32>, kernel: &dyn Fn(&mut [f32], &Product<f32>), out: &mut [f32]| {
-        checked(out, &Product::new(a, view, accumulate, epilogue), kernel);
-    };
     match &b.layout {
-        Layout::RowMajor(data) => run(MatRef::row_major(data, b.rows, b.cols), &library::gemm, out),
+        Layout::RowMajor(data) => {
+            let view = MatRef::row_major(data, b.rows, b.cols);
+            let product = Product::new(a, view, accumulate, epilogue);
+            checked(out, &product, |out| library::gemm(out, &product));
+        }
         #[cfg(target_arch = "x86_64")]
         Layout::Avx512(panels) => {
-            // Only the size of this view counts; its strides keep it inside its one element.
-            let view = MatRef {
-                data: &[0.0],
-                rows: b.rows,
-                cols: b.cols,
-                row_stride: 0,
-                col_stride: 0,
-            };
-            // SAFETY: this layout is only made where the instruction set is available, of a `b` of this size.
-            run(
-                view,
-                &|out, product| unsafe { avx512::gemm_packed(out, product, panels) },
-                out,
-            );
+            assert!(a.fits(), "gemm: an operand reaches out of its data");
+            let (left, right) = ((a, (a.rows, a.cols)), (panels, (b.rows, b.cols)));
+            let product = Product::of_shapes(left, right, accumulate, epilogue);
+            // SAFETY: this layout is only made where the instruction set is available.
+            checked(out, &product, |out| unsafe { avx512::gemm_packed(out, &product) });
         }
     }
 }

@@ -3,6 +3,8 @@ use crate::isa;
 use crate::pool;
 use proptest::prelude::*;
 
+mod bf16;
+
 /// Values that are not round in binary, of both signs, the same for the same seed.
 fn values(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -36,7 +38,7 @@ const LAYOUTS: [Layout; 5] = [
     Layout::Repeated,
 ];
 
-fn view(data: &[f32], rows: usize, cols: usize, layout: Layout) -> MatRef<'_, f32> {
+fn view<T>(data: &[T], rows: usize, cols: usize, layout: Layout) -> MatRef<'_, T> {
     let (row_stride, col_stride) = match layout {
         Layout::RowMajor => (cols, 1),
         Layout::Transposed => (1, rows),
@@ -70,6 +72,7 @@ fn reference(before: &[f32], product: &Product<f32>) -> Vec<(f64, f64)> {
         b,
         accumulate,
         epilogue,
+        ..
     } = *product;
     let element = |i: usize, j: usize| {
         let start = if accumulate {
@@ -113,7 +116,7 @@ fn check(dims: (usize, usize, usize), layouts: (Layout, Layout), accumulate: boo
     for isa in isa::available() {
         let what = format!("{isa} {dims:?} {layouts:?} accumulate {accumulate} bias {bias} relu {relu}");
         let mut out = before.clone();
-        checked(&mut out, &product, |out, product| f32_on(isa, out, product));
+        checked(&mut out, &product, |out| f32_on(isa, out, &product));
         assert_close(&out, &want, k, &what);
         let mut out = before.clone();
         gemm_packed_f32(&mut out, a, &PackedF32::for_isa(isa, b), accumulate, epilogue);

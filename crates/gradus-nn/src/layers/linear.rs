@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gradus_tensor::{Activation, DType, PackedLinear, Parameter, Rng, Tensor, grad_enabled};
+use gradus_tensor::{Activation, DType, PackedLinear, Parameter, Precision, Rng, Tensor, grad_enabled};
 
 use crate::error::Result;
 use crate::init::Init;
@@ -12,8 +12,8 @@ use crate::mode::Mode;
 /// `x · weightᵀ + bias`: `[.., in_features]` to `[.., out_features]`.
 ///
 /// Tensors: `weight` `[out_features, in_features]`, `bias` `[out_features]`. In evaluation mode under
-/// [`no_grad`](gradus_tensor::no_grad) the layer keeps a copy of `f32` weights packed for the product, until they
-/// change.
+/// [`no_grad`](gradus_tensor::no_grad) the layer keeps a copy of `f32` or bf16 weights packed for the product, until
+/// they change.
 ///
 /// ```
 /// use gradus_nn::{Layer, Linear};
@@ -27,6 +27,8 @@ pub struct Linear {
     weight: Parameter,
     bias: Option<Parameter>,
     mode: Mode,
+    #[module(skip)]
+    precision: Precision,
     #[module(skip)]
     packed: PackedCache,
 }
@@ -42,6 +44,9 @@ pub struct LinearConfig {
     pub bias: bool,
     /// How the weight starts; [`Init::TORCH_WEIGHT`] by default. The bias always starts as PyTorch's.
     pub weight_init: Init,
+    /// How products are computed, forward and backward; [`Precision::F32`] by default. The weight stays `f32` (the
+    /// master copy of mixed-precision training) whatever it is.
+    pub precision: Precision,
 }
 
 impl LinearConfig {
@@ -52,6 +57,7 @@ impl LinearConfig {
             out_features,
             bias: true,
             weight_init: Init::TORCH_WEIGHT,
+            precision: Precision::F32,
         }
     }
 }
@@ -78,6 +84,7 @@ impl Linear {
             weight: parameter(weight),
             bias: bias.map(parameter),
             mode: Mode::default(),
+            precision: config.precision,
             packed: PackedCache::default(),
         }
     }
@@ -92,9 +99,14 @@ impl Linear {
         self.bias.as_ref()
     }
 
+    /// How products are computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     fn may_pack(&self, x: &Tensor) -> bool {
-        let float = x.dtype() == DType::F32 && self.weight.dtype() == DType::F32;
-        float && !self.mode.is_training() && !grad_enabled()
+        let packs = matches!(self.weight.dtype(), DType::F32 | DType::BF16);
+        x.dtype() == DType::F32 && packs && !self.mode.is_training() && !grad_enabled()
     }
 }
 
@@ -108,7 +120,7 @@ impl Layer for Linear {
             return self.packed.forward(self, x, activation);
         }
         let bias = self.bias.as_ref().map(Parameter::value);
-        Ok(x.linear(&self.weight.value(), bias.as_ref(), activation)?)
+        Ok(x.linear_in(&self.weight.value(), bias.as_ref(), activation, self.precision)?)
     }
 }
 
@@ -145,7 +157,9 @@ impl PackedCache {
             return Ok(packed.clone());
         }
         let bias = linear.bias.as_ref().map(Parameter::value);
-        let packed = Arc::new(PackedLinear::new(&linear.weight.value(), bias.as_ref(), relu)?);
+        let weight = linear.weight.value();
+        let packed = PackedLinear::new_in(&weight, bias.as_ref(), relu, linear.precision)?;
+        let packed = Arc::new(packed);
         *entry = Some((key, packed.clone()));
         Ok(packed)
     }
@@ -187,20 +201,47 @@ mod tests {
 
     #[test]
     fn packed_inference_agrees_with_the_tracked_forward() {
-        for (rows, features, out) in [(1, 784, 128), (64, 33, 10), (0, 5, 3), (7, 1, 1)] {
-            let linear = Linear::new(features, out, &mut Rng::seed_from(1));
-            let x = input(rows, features);
-            for activation in [Activation::Identity, Activation::Relu, Activation::Gelu] {
-                let tracked = linear.forward_activated(&x, activation).unwrap();
-                linear.eval();
-                let packed = {
-                    let _guard = no_grad();
-                    linear.forward_activated(&x, activation).unwrap()
+        for precision in Precision::ALL {
+            for (rows, features, out) in [(1, 784, 128), (64, 33, 10), (0, 5, 3), (7, 1, 1)] {
+                let config = LinearConfig {
+                    precision,
+                    ..LinearConfig::new(features, out)
                 };
-                linear.train();
-                assert!(tracked.is_tracked() && !packed.is_tracked());
-                assert_close(&packed, &tracked);
+                let linear = Linear::with_config(&config, &mut Rng::seed_from(1));
+                let x = input(rows, features);
+                for activation in [Activation::Identity, Activation::Relu, Activation::Gelu] {
+                    let tracked = linear.forward_activated(&x, activation).unwrap();
+                    linear.eval();
+                    let packed = {
+                        let _guard = no_grad();
+                        linear.forward_activated(&x, activation).unwrap()
+                    };
+                    linear.train();
+                    assert!(tracked.is_tracked() && !packed.is_tracked());
+                    assert_close(&packed, &tracked);
+                }
             }
+        }
+    }
+
+    #[test]
+    fn bf16_weights_run_in_the_layers_precision() {
+        for precision in Precision::ALL {
+            let config = LinearConfig {
+                precision,
+                ..LinearConfig::new(33, 10)
+            };
+            let linear = Linear::with_config(&config, &mut Rng::seed_from(1));
+            let narrow = linear.weight().value().to_dtype(DType::BF16).unwrap();
+            linear.weight().set(narrow.to_dtype(DType::F32).unwrap()).unwrap();
+            let x = input(5, 33);
+            let tracked = linear.forward(&x).unwrap();
+            linear.eval();
+            let _guard = no_grad();
+            assert_close(&linear.forward(&x).unwrap(), &tracked);
+            let bias = linear.bias().unwrap().value();
+            let stored = PackedLinear::new_in(&narrow, Some(&bias), false, precision).unwrap();
+            assert_close(&stored.forward(&x).unwrap(), &tracked);
         }
     }
 

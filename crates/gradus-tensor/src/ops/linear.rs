@@ -1,10 +1,11 @@
 //! The fully connected layer as one op: product, bias and activation in one pass over the output.
 
-use gradus_kernels::gemm::{Epilogue, MatRef, PackedF32, gemm_f32, gemm_packed_f32};
+use gradus_kernels::gemm::{Epilogue, MatRef, Operand, Precision, gemm_bf16, gemm_f32};
+use half::bf16;
 use smallvec::smallvec;
 
-use crate::autograd::{Grads, needs_graph, record, refuse_tracked};
-use crate::dtype::DType;
+use crate::autograd::{Grads, needs_graph, record};
+use crate::dtype::{DType, Element};
 use crate::error::{Error, Result};
 use crate::layout::Dims;
 use crate::tensor::Tensor;
@@ -49,15 +50,48 @@ impl Tensor {
     /// `activation(x · weightᵀ + bias)` for `x` of shape `[…, in]`, `weight` `[out, in]` and `bias` `[out]`;
     /// the result has shape `[…, out]`. PyTorch's `nn.functional.linear` with the activation fused.
     ///
-    /// `f32` products accumulate in `f32`. Saves `x`, `weight` and (for [`Activation::Relu`]) the output for its
-    /// backward, which computes no gradient that nobody asked for.
+    /// As [`linear_in`](Tensor::linear_in) with [`Precision::F32`].
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] when the shapes do not fit; [`Error::DTypeMismatch`] when the types differ.
+    /// As [`linear_in`](Tensor::linear_in).
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+        self.linear_in(weight, bias, activation, Precision::F32)
+    }
+
+    /// As [`linear`](Tensor::linear), with the products of the forward pass and of both gradients in the given
+    /// precision; sums, bias, activation and the result are in the type of `x`.
+    ///
+    /// With [`Precision::Bf16`] (mixed precision), `x` is `f32` and so are the result and the gradients: operands are
+    /// rounded to bf16 on their way into each product, the sums are `f32`, and the weight may stay an `f32` master copy. Other types
+    /// of `x`: half types go through `f32`; `f64` computes in `f64` and takes [`Precision::F32`] alone.
+    ///
+    /// `weight` has the type of `x`, or is bf16 beside an `f32` `x` (widened, exactly, for [`Precision::F32`]); so has
+    /// `bias`. Saves `x`, `weight` and (for [`Activation::Relu`]) the output for its backward, which computes no
+    /// gradient that nobody asked for.
+    ///
+    /// ```
+    /// use gradus_tensor::{Activation, Precision, Tensor};
+    /// let x = Tensor::from_vec(vec![1.0f32, 2.0], [1, 2])?;
+    /// let weight = Tensor::from_vec(vec![3.0f32, 4.0, -5.0, 0.001], [2, 2])?;
+    /// let y = x.linear_in(&weight, None, Activation::Identity, Precision::Bf16)?;
+    /// // 0.001 is no bf16 number, 0.00099945068359375 is.
+    /// assert_eq!(y.to_vec::<f32>()?, [11.0, -4.9980011]);
+    /// # Ok::<(), gradus_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] when the shapes do not fit; [`Error::DTypeMismatch`] when the types do not go
+    /// together; [`Error::UnsupportedDType`] for [`Precision::Bf16`] with an `f64` `x`, and for integers.
+    pub fn linear_in(
+        &self,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        activation: Activation,
+        precision: Precision,
+    ) -> Result<Tensor> {
         check_linear(self, weight, bias)?;
         let fused = match activation {
-            Activation::Identity | Activation::Relu => self.dtype() == DType::F32,
+            Activation::Identity | Activation::Relu => true,
             // Their gradients need the value before the activation, so a fused pass would save nothing.
             Activation::Gelu
             | Activation::GeluTanh
@@ -65,37 +99,106 @@ impl Tensor {
             | Activation::Tanh
             | Activation::Sigmoid => false,
         };
-        if !fused {
-            return linear_unfused(self, weight, bias)?.activate(activation);
+        match (self.dtype(), precision) {
+            (DType::F32, _) if fused => {
+                linear_f32(self, weight, bias, (activation == Activation::Relu, precision))
+            }
+            (DType::F32, _) => linear_f32(self, weight, bias, (false, precision))?.activate(activation),
+            (DType::F64 | DType::I64 | DType::U8 | DType::I8, Precision::Bf16) => {
+                Err(Error::UnsupportedDType {
+                    op: "linear in bf16",
+                    got: self.dtype(),
+                    expected: "f32 or a half type",
+                })
+            }
+            (DType::BF16 | DType::F16, Precision::Bf16) => {
+                let wide = |x: &Tensor| x.to_dtype(DType::F32);
+                let bias = bias.map(wide).transpose()?;
+                let weight = if weight.dtype() == DType::BF16 {
+                    weight.clone()
+                } else {
+                    wide(weight)?
+                };
+                wide(self)?
+                    .linear_in(&weight, bias.as_ref(), activation, precision)?
+                    .to_dtype(self.dtype())
+            }
+            (DType::F64 | DType::BF16 | DType::F16 | DType::I64 | DType::U8 | DType::I8, Precision::F32) => {
+                linear_unfused(self, weight, bias)?.activate(activation)
+            }
         }
-        let relu = activation == Activation::Relu;
-        let out = forward(self, weight, bias, relu)?;
-        let empty = Tensor::zeros([0], DType::F32);
-        let inputs = [self, weight, bias.unwrap_or(&empty)];
-        if !needs_graph(&inputs) {
-            return Ok(out);
-        }
-        let saved = Saved {
-            x: self.detach(),
-            weight: weight.detach(),
-            out: relu.then(|| out.clone()),
-        };
-        Ok(record("linear", out, &inputs, move |d_out, needs| {
-            saved.backward(d_out, needs)
-        }))
     }
 }
 
+/// The fused op for an `f32` `x`, with a ReLU or without.
+fn linear_f32(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    (relu, precision): (bool, Precision),
+) -> Result<Tensor> {
+    // Small beside the product: as f32, whatever they are stored as. Gradients pass through the conversion.
+    let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
+    let weight = match precision {
+        Precision::F32 => &weight.to_dtype(DType::F32)?,
+        Precision::Bf16 => weight,
+    };
+    let out = forward(x, weight, bias.as_ref(), (relu, precision))?;
+    let empty = Tensor::zeros([0], DType::F32);
+    let inputs = [x, weight, bias.as_ref().unwrap_or(&empty)];
+    if !needs_graph(&inputs) {
+        return Ok(out);
+    }
+    let saved = Saved {
+        x: x.detach(),
+        weight: weight.detach(),
+        out: relu.then(|| out.clone()),
+        precision,
+    };
+    Ok(record("linear", out, &inputs, move |d_out, needs| {
+        saved.backward(d_out, needs)
+    }))
+}
+
 /// Shapes `x [rows, in]`, `weight [out, in]`, output `[rows, out]`.
-fn forward(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+fn forward(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    (relu, precision): (bool, Precision),
+) -> Result<Tensor> {
     let (x2, weight) = (x.detach().reshape([rows(x), last(x)])?, weight.detach());
-    let (a, b) = (matrix(&x2)?, matrix(&weight)?.t());
     let bias = bias.map(|b| b.contiguous()).transpose()?;
     let bias = bias.as_ref().map(|b| b.as_slice::<f32>()).transpose()?;
     let shape = with_last(x.shape(), weight.shape()[0]);
-    Ok(Tensor::build(&shape, |out| {
-        gemm_f32(out, a, b, false, Epilogue { bias, relu })
-    }))
+    product(
+        &shape,
+        (operand(&x2)?, operand(&weight)?.t()),
+        Epilogue { bias, relu },
+        precision,
+    )
+}
+
+/// `epilogue(a · b)` as a tensor of this shape.
+fn product(
+    shape: &[usize],
+    (a, b): (Operand, Operand),
+    epilogue: Epilogue<f32>,
+    precision: Precision,
+) -> Result<Tensor> {
+    match (precision, a, b) {
+        (Precision::Bf16, a, b) => Ok(Tensor::build(shape, |out| gemm_bf16(out, a, b, false, epilogue))),
+        (Precision::F32, Operand::F32(a), Operand::F32(b)) => {
+            Ok(Tensor::build(shape, |out| gemm_f32(out, a, b, false, epilogue)))
+        }
+        (Precision::F32, Operand::F32(_) | Operand::Bf16(_), Operand::F32(_) | Operand::Bf16(_)) => {
+            Err(Error::DTypeMismatch {
+                op: "linear",
+                lhs: DType::F32,
+                rhs: DType::BF16,
+            })
+        }
+    }
 }
 
 struct Saved {
@@ -103,6 +206,7 @@ struct Saved {
     weight: Tensor,
     /// The output, when a ReLU was fused: its zeros are where no gradient passes.
     out: Option<Tensor>,
+    precision: Precision,
 }
 
 impl Saved {
@@ -114,19 +218,14 @@ impl Saved {
             None => d_out.clone(),
         };
         let d_pre = d_pre.reshape([rows, features])?.contiguous()?;
-        let d = matrix(&d_pre)?;
-        let d_x = needs[0].then(|| -> Result<Tensor> {
-            let weight = matrix(&self.weight)?;
-            Ok(Tensor::build(self.x.shape(), |out| {
-                gemm_f32(out, d, weight, false, Epilogue::default())
-            }))
-        });
-        let d_weight = needs[1].then(|| -> Result<Tensor> {
+        let d = operand(&d_pre)?;
+        let plain = |shape: &[usize], a: Operand, b: Operand| {
+            product(shape, (a, b), Epilogue::default(), self.precision)
+        };
+        let d_x = needs[0].then(|| plain(self.x.shape(), d, operand(&self.weight)?));
+        let d_weight = needs[1].then(|| {
             let x2 = self.x.reshape([rows, last(&self.x)])?;
-            let x = matrix(&x2)?;
-            Ok(Tensor::build(self.weight.shape(), |out| {
-                gemm_f32(out, d.t(), x, false, Epilogue::default())
-            }))
+            plain(self.weight.shape(), d.t(), operand(&x2)?)?.to_dtype(self.weight.dtype())
         });
         let d_bias = needs[2].then(|| d_pre.sum([0], false));
         Ok(smallvec![
@@ -137,10 +236,8 @@ impl Saved {
     }
 }
 
+/// Types other than `f32`, as separate ops.
 fn linear_unfused(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    if x.dtype() == DType::F32 {
-        return x.linear(weight, bias, Activation::Identity);
-    }
     let product = x.reshape([rows(x), last(x)])?.matmul(&weight.t()?)?;
     let product = product.reshape(with_last(x.shape(), weight.shape()[0]))?;
     match bias {
@@ -149,81 +246,13 @@ fn linear_unfused(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<
     }
 }
 
-/// A weight packed once for many forward passes without gradients.
-pub struct PackedLinear {
-    weight: PackedF32,
-    shape: [usize; 2],
-    bias: Option<Tensor>,
-    relu: bool,
-}
-
-impl PackedLinear {
-    /// Packs `weight` `[out, in]` and keeps `bias` `[out]`, both `f32`; `relu` fuses the activation.
-    ///
-    /// # Errors
-    /// As [`Tensor::linear`], and [`Error::UnsupportedDType`] for other types than `f32`.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<PackedLinear> {
-        let weight = weight.detach();
-        let &[out, input] = weight.shape() else {
-            let rule = "a weight is [out, in]";
-            return Err(Error::InvalidShape {
-                op: "linear",
-                shape: weight.shape().to_vec(),
-                rule,
-            });
-        };
-        if let Some(bias) = bias.filter(|bias| bias.shape() != [out]) {
-            let (lhs, rhs) = (weight.shape().to_vec(), bias.shape().to_vec());
-            let rule = "the bias has one element per row of the weight";
-            return Err(Error::ShapeMismatch {
-                op: "linear",
-                lhs,
-                rhs,
-                rule,
-            });
-        }
-        let bias = bias.map(|b| b.detach().contiguous()).transpose()?;
-        let packed = PackedF32::new(matrix(&weight)?.t());
-        Ok(PackedLinear {
-            weight: packed,
-            shape: [out, input],
-            bias,
-            relu,
-        })
-    }
-
-    /// As [`Tensor::linear`] for `x` of shape `[…, in]`, without a gradient.
-    ///
-    /// # Errors
-    /// [`Error::NoGradient`] for a tracked `x` while gradients are recorded; [`Error::ShapeMismatch`],
-    /// [`Error::UnsupportedDType`].
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        refuse_tracked("packed linear", &[x])?;
-        refuse_tracked("packed linear", &[x])?;
-        let [out_features, in_features] = self.shape;
-        if x.rank() == 0 || last(x) != in_features {
-            return Err(mismatch(x, &self.shape));
-        }
-        let x2 = x.detach().reshape([rows(x), in_features])?;
-        let a = matrix(&x2)?;
-        let bias = self.bias.as_ref().map(|b| b.as_slice::<f32>()).transpose()?;
-        let epilogue = Epilogue {
-            bias,
-            relu: self.relu,
-        };
-        let shape = with_last(x.shape(), out_features);
-        Ok(Tensor::build(&shape, |out| {
-            gemm_packed_f32(out, a, &self.weight, false, epilogue)
-        }))
-    }
-}
-
 fn check_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
     if x.rank() == 0 || weight.rank() != 2 || last(x) != weight.shape()[1] {
         return Err(mismatch(x, weight.shape()));
     }
     for other in std::iter::once(weight).chain(bias) {
-        if other.dtype() != x.dtype() {
+        let stored_narrow = x.dtype() == DType::F32 && other.dtype() == DType::BF16;
+        if other.dtype() != x.dtype() && !stored_narrow {
             return Err(Error::DTypeMismatch {
                 op: "linear",
                 lhs: x.dtype(),
@@ -245,7 +274,7 @@ fn check_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()
     }
 }
 
-fn mismatch(x: &Tensor, weight: &[usize]) -> Error {
+pub(super) fn mismatch(x: &Tensor, weight: &[usize]) -> Error {
     let (lhs, rhs) = (x.shape().to_vec(), weight.to_vec());
     Error::ShapeMismatch {
         op: "linear",
@@ -255,9 +284,19 @@ fn mismatch(x: &Tensor, weight: &[usize]) -> Error {
     }
 }
 
+/// A matrix over an `f32` or bf16 tensor of rank 2 with any strides.
+pub(super) fn operand(x: &Tensor) -> Result<Operand<'_>> {
+    match x.dtype() {
+        DType::BF16 => matrix::<bf16>(x).map(Operand::Bf16),
+        DType::F32 | DType::F64 | DType::F16 | DType::I64 | DType::U8 | DType::I8 => {
+            matrix::<f32>(x).map(Operand::F32)
+        }
+    }
+}
+
 /// A matrix over a tensor of rank 2 with any strides.
-pub(crate) fn matrix(x: &Tensor) -> Result<MatRef<'_, f32>> {
-    let data = x.storage_from_offset::<f32>("matmul")?;
+pub(super) fn matrix<T: Element>(x: &Tensor) -> Result<MatRef<'_, T>> {
+    let data = x.storage_from_offset::<T>("linear")?;
     let (shape, strides) = (x.shape(), x.strides());
     Ok(MatRef {
         data,
@@ -268,15 +307,15 @@ pub(crate) fn matrix(x: &Tensor) -> Result<MatRef<'_, f32>> {
     })
 }
 
-fn last(x: &Tensor) -> usize {
+pub(super) fn last(x: &Tensor) -> usize {
     x.shape()[x.rank() - 1]
 }
 
-fn rows(x: &Tensor) -> usize {
+pub(super) fn rows(x: &Tensor) -> usize {
     x.shape()[..x.rank() - 1].iter().product()
 }
 
-fn with_last(shape: &[usize], last: usize) -> Dims {
+pub(super) fn with_last(shape: &[usize], last: usize) -> Dims {
     let mut out = Dims::from_slice(shape);
     let end = out.len() - 1;
     out[end] = last;

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use gradus_tensor::{
     Activation, AttentionOptions, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, PoolOptions,
-    Reduction, Result, Tensor,
+    Precision, Reduction, Result, Tensor,
 };
 
 /// Ops whose result has no gradient, by decision: truth values, places, and an inference-only packing of weights.
-const NOT_DIFFERENTIABLE: [&str; 9] = ["eq", "ne", "lt", "le", "gt", "ge", "argmax", "new", "forward"];
+const NOT_DIFFERENTIABLE: [&str; 10] = [
+    "eq", "ne", "lt", "le", "gt", "ge", "argmax", "new", "new_in", "forward",
+];
 
 /// Half the distance of the two points of a difference; the error is about its square.
 const STEP: f64 = 1e-5;
@@ -159,6 +161,9 @@ fn products() -> Vec<Case> {
         let shapes: [&[usize]; 3] = [&[3, 5], &[4, 5], &[4]];
         cases.push(case("linear", &shapes, move |x| {
             x[0].linear(&x[1], Some(&x[2]), activation)
+        }));
+        cases.push(case("linear_in", &shapes, move |x| {
+            x[0].linear_in(&x[1], Some(&x[2]), activation, Precision::F32)
         }));
     }
     cases

@@ -12,3 +12,5 @@ mod golden;
 mod golden_file;
 #[cfg(test)]
 mod gradients;
+#[cfg(test)]
+mod linear_bf16;

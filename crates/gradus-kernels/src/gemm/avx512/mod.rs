@@ -10,7 +10,7 @@ mod tile;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::Product;
+use super::{Epilogue, Product};
 use crate::matrix::MatRef;
 use crate::pool::{self, SharedMut, parallel_for};
 use pack::{Line, Scratch, Strip, panel_len};
@@ -78,22 +78,25 @@ impl PackedPanels {
 /// The machine has AVX-512F; no dimension is zero; `out` has `m * n` elements.
 pub(super) unsafe fn gemm(out: &mut [f32], product: &Product<f32>) {
     // SAFETY: passed on.
-    unsafe { Plan::new(product, Right::Strided(product.b)).run(out) }
+    unsafe { Plan::new(product, product.a, Right::Strided(product.b)).run(out) }
 }
 
-/// Computes a product whose right-hand side, `product.b`, has been packed as `panels`.
+/// Computes a product whose right-hand side has been packed.
 ///
 /// # Safety
-/// As [`gemm`]; `panels` has the size of `product.b`, whose data is not looked at.
-pub(super) unsafe fn gemm_packed(out: &mut [f32], product: &Product<f32>, panels: &PackedPanels) {
+/// As [`gemm`].
+pub(super) unsafe fn gemm_packed(out: &mut [f32], product: &Product<f32, MatRef<f32>, &PackedPanels>) {
     // SAFETY: passed on.
-    unsafe { Plan::new(product, Right::Packed(panels)).run(out) }
+    unsafe { Plan::new(product, product.a, Right::Packed(product.b)).run(out) }
 }
 
 /// How a product is carried out.
 struct Plan<'a> {
-    product: &'a Product<'a, f32>,
+    left: MatRef<'a, f32>,
     right: Right<'a>,
+    dims: (usize, usize, usize),
+    accumulate: bool,
+    epilogue: Epilogue<'a, f32>,
     k_block: usize,
 }
 
@@ -105,13 +108,16 @@ struct Part {
 }
 
 impl<'a> Plan<'a> {
-    fn new(product: &'a Product<'a, f32>, right: Right<'a>) -> Self {
-        let (_, _, k) = product.dims();
+    fn new<A, B>(product: &Product<'a, f32, A, B>, left: MatRef<'a, f32>, right: Right<'a>) -> Self {
+        let dims @ (_, _, k) = product.dims();
         // Equal blocks, in whole quads so that only the last one has a rest to transpose element by element.
         let k_block = k.div_ceil(k.div_ceil(K_BLOCK)).next_multiple_of(4);
         Plan {
-            product,
+            left,
             right,
+            dims,
+            accumulate: product.accumulate,
+            epilogue: product.epilogue,
             k_block,
         }
     }
@@ -119,7 +125,7 @@ impl<'a> Plan<'a> {
     /// # Safety
     /// As [`gemm`].
     unsafe fn run(&self, out: &mut [f32]) {
-        let (m, n, k) = self.product.dims();
+        let (m, n, k) = self.dims;
         let panels = n.div_ceil(COLS);
         let base = SharedMut(out.as_mut_ptr());
         let threads = if m * n * k < MIN_PARALLEL_WORK {
@@ -162,7 +168,7 @@ impl<'a> Plan<'a> {
     /// Sharing rows makes each thread pack all of B, sharing columns all of A: the cheaper wins. On a tie rows are
     /// shared, whose parts of the output are contiguous.
     fn share_columns(&self, threads: usize) -> bool {
-        let (m, n, _) = self.product.dims();
+        let (m, n, _) = self.dims;
         let pack_b = if self.b_in_place(m.div_ceil(threads)) {
             0
         } else {
@@ -178,7 +184,7 @@ impl<'a> Plan<'a> {
 
     /// Whether A can be read where it lies by a thread that has this many panels.
     fn a_in_place(&self, panels: usize) -> bool {
-        let a = &self.product.a;
+        let a = &self.left;
         // Rows whose distance is a multiple of 1 KB crowd into a quarter of the first-level cache, or less.
         a.col_stride == 1 && panels <= IN_PLACE_PANELS && !a.row_stride.is_multiple_of(256)
             || a.row_stride == 1 && panels == 1
@@ -234,7 +240,7 @@ impl Worker<'_> {
     /// # Safety
     /// As [`gemm`]; nobody else uses the part's elements of the output.
     unsafe fn run(&mut self, part: &Part) {
-        let (_, _, k) = self.plan.product.dims();
+        let (_, _, k) = self.plan.dims;
         let rows = part.rows.len();
         let row_blocks = rows.div_ceil(MAX_ROWS * TILES_BLOCK);
         let a_in_place = self.plan.a_in_place(part.panels.len());
@@ -263,8 +269,8 @@ impl Worker<'_> {
     /// # Safety
     /// As [`Worker::run`].
     unsafe fn block(&mut self, block: &Block) {
-        let product = self.plan.product;
-        let (_, n, k) = product.dims();
+        let plan = self.plan;
+        let (_, n, k) = plan.dims;
         let tiles = block.rows.len().div_ceil(MAX_ROWS);
         // Heights that differ by one at most: no tile is much cheaper to load than to multiply.
         let row_of = |tile: usize| block.rows.start + tile * block.rows.len() / tiles;
@@ -281,7 +287,7 @@ impl Worker<'_> {
                 for tile in 0..tiles {
                     let (row, rows) = (row_of(tile), row_of(tile + 1) - row_of(tile));
                     let (a, a_row_stride, a_col_stride) = if block.a_in_place {
-                        let a = product.a;
+                        let a = plan.left;
                         let at = a
                             .data
                             .as_ptr()
@@ -291,7 +297,7 @@ impl Worker<'_> {
                         (packed_a.add((row - block.rows.start) * block.k.len()), 1, rows)
                     };
                     let last = block.k.end == k;
-                    let bias = product.epilogue.bias.filter(|_| last);
+                    let bias = plan.epilogue.bias.filter(|_| last);
                     Tile {
                         k: block.k.len(),
                         a,
@@ -303,9 +309,9 @@ impl Worker<'_> {
                         c_row_stride: n,
                         rows,
                         cols: COLS.min(n - col),
-                        load_c: product.accumulate || block.k.start > 0,
+                        load_c: plan.accumulate || block.k.start > 0,
                         bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(col)),
-                        relu: product.epilogue.relu && last,
+                        relu: plan.epilogue.relu && last,
                     }
                     .run();
                 }
@@ -324,7 +330,7 @@ impl Worker<'_> {
         for tile in 0..tiles {
             let (start, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
             let side = (block.rows.start + start, end - start);
-            let strip = Strip::of_a(&self.plan.product.a, (block.k.start, k), side);
+            let strip = Strip::of_a(&self.plan.left, (block.k.start, k), side);
             // SAFETY: the strip lies in A; tiles fill the scratch one after the other.
             unsafe { strip.pack(to.add(start * k), end - start) };
         }
@@ -336,7 +342,7 @@ impl Worker<'_> {
     /// # Safety
     /// As [`Worker::block`].
     unsafe fn panel(&mut self, block: &Block, panel: usize) -> (*const f32, usize) {
-        let (_, n, _) = self.plan.product.dims();
+        let (_, n, _) = self.plan.dims;
         let k = (block.k.start, block.k.len());
         let strip = match &self.plan.right {
             Right::Packed(panels) => return (panels.at(panel, k.0), COLS),
