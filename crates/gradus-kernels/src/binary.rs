@@ -98,7 +98,8 @@ pub fn add_assign<T: Real>(total: &mut [T], x: &[T]) {
 }
 
 vectorize! {
-    fn add_assign_piece[T: Real](total: &mut [T], x: &[T]) {
+    /// [`add_assign`] on the calling thread.
+    pub(crate) fn add_assign_piece[T: Real](total: &mut [T], x: &[T]) {
         for (total, &x) in total.iter_mut().zip(x) {
             *total += x;
         }

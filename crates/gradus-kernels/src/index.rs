@@ -3,7 +3,8 @@
 //! Indices must lie in `0..axis`; the caller checks them. Additions run in the order of the indices, so equal indices
 //! give the same bits for every number of threads.
 
-use crate::partition::{PARALLEL_CHEAP, PIECE, Pieces, for_row_pieces};
+use crate::binary::add_assign_piece;
+use crate::partition::{PARALLEL_CHEAP, Pieces, for_pieces, for_row_pieces};
 use crate::pool;
 use crate::real::Real;
 use crate::reduce::Axis;
@@ -20,33 +21,39 @@ pub fn index_select<T: Copy + Send + Sync>(out: &mut [T], x: &[T], ids: &[i64], 
     });
 }
 
+/// Elements of a row that one task of [`add_rows`] owns: 512 bytes of `f32`, so that rows of a few hundred elements
+/// still keep several threads busy, and each visit uses whole cache lines.
+const COLUMNS: usize = 128;
+
 /// Gradient of [`index_select`], and of an embedding: `d_x[o, ids[k], ..] += d_out[o, k, ..]` into zeros (`d_x` is
 /// overwritten).
 pub fn index_select_backward<T: Real>(d_x: &mut [T], d_out: &[T], ids: &[i64], dims: Axis) {
-    debug_assert!(d_out.len() == dims.outer * ids.len() * dims.inner && d_x.len() == dims.len());
+    debug_assert!(d_x.len() == dims.len());
+    for_pieces(d_x, PARALLEL_CHEAP, |d_x, _| d_x.fill(T::ZERO));
+    add_rows(d_x, d_out, ids, dims);
+}
+
+/// `total[o, ids[k], ..] += rows[o, k, ..]`, in the order of the indices.
+pub fn add_rows<T: Real>(total: &mut [T], rows: &[T], ids: &[i64], dims: Axis) {
     let Axis { outer, axis, inner } = dims;
+    debug_assert!(total.len() == dims.len() && rows.len() == outer * ids.len() * inner);
     if inner == 0 {
         return;
     }
     // Tasks own columns, not rows: then no two of them meet in one element, whatever the indices are.
-    let columns = inner.div_ceil(PIECE);
-    let d_x = Pieces::new(d_x);
-    let task = |id: usize| {
-        let (outer, first) = (id / columns, id % columns * PIECE);
-        let width = PIECE.min(inner - first);
-        // SAFETY: tasks own disjoint (outer, column) blocks.
-        let row = |index: usize| unsafe {
-            d_x.get((outer * axis + index) * inner + first..(outer * axis + index) * inner + first + width)
-        };
-        (0..axis).for_each(|index| row(index).fill(T::ZERO));
-        for (k, &index) in ids.iter().enumerate() {
-            let d_out = &d_out[(outer * ids.len() + k) * inner + first..][..width];
-            for (d_x, &d_out) in row(index as usize).iter_mut().zip(d_out) {
-                *d_x += d_out;
-            }
+    let columns = inner.div_ceil(COLUMNS);
+    let total = Pieces::new(total);
+    let task = |task: usize| {
+        let (outer, first) = (task / columns, task % columns * COLUMNS);
+        let width = COLUMNS.min(inner - first);
+        for (k, &id) in ids.iter().enumerate() {
+            let start = (outer * axis + id as usize) * inner + first;
+            // SAFETY: tasks own disjoint (outer, column) blocks, and one task holds one part at a time.
+            let total = unsafe { total.get(start..start + width) };
+            add_assign_piece(total, &rows[(outer * ids.len() + k) * inner + first..][..width]);
         }
     };
-    if d_out.len() < PARALLEL_CHEAP {
+    if rows.len() < PARALLEL_CHEAP {
         return (0..outer * columns).for_each(task);
     }
     pool::parallel_for(outer * columns, task);

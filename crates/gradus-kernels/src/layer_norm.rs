@@ -1,9 +1,9 @@
 //! Layer normalisation of the rows of a `[rows, width]` matrix (Ba et al. 2016).
 
-use crate::partition::{PARALLEL_CHEAP, PIECE, Pieces};
-use crate::pool;
+use crate::partition::{PARALLEL_CHEAP, Pieces, for_rows};
 use crate::real::Real;
-use crate::reduce::{self, Axis, lane_sum};
+use crate::reduce::{self, lane_sum};
+use crate::row_blocks::for_row_blocks;
 use crate::scratch::with_scratch;
 use crate::vectorize::vectorize;
 
@@ -25,20 +25,6 @@ pub struct RowStatistics<'a, T> {
     pub rstd: &'a mut [T],
 }
 
-/// Rows that one task takes: whole rows of about `PIECE` elements together.
-fn rows_per_task(width: usize) -> usize {
-    (PIECE / width.max(1)).max(1)
-}
-
-/// Runs `task(first row, end)` over all rows, on the pool for much work.
-fn for_row_blocks(rows: usize, width: usize, block: usize, task: impl Fn(usize, usize) + Sync) {
-    let body = |i: usize| task(i * block, ((i + 1) * block).min(rows));
-    match rows * width < PARALLEL_CHEAP {
-        true => (0..rows.div_ceil(block)).for_each(body),
-        false => pool::parallel_for(rows.div_ceil(block), body),
-    }
-}
-
 /// `out = (x − mean) · rstd · weight + bias` for each row of `width` elements, `out` overwritten. Two passes for the
 /// variance, sums in sixteen lanes.
 pub fn layer_norm<T: Real>(out: &mut [T], saved: RowStatistics<T>, x: &[T], affine: Affine<T>, epsilon: f64) {
@@ -49,16 +35,17 @@ pub fn layer_norm<T: Real>(out: &mut [T], saved: RowStatistics<T>, x: &[T], affi
     let width = out.len() / rows;
     debug_assert!(out.len() == x.len() && out.len() == rows * width && saved.rstd.len() == rows);
     let (out, mean, rstd) = (Pieces::new(out), Pieces::new(saved.mean), Pieces::new(saved.rstd));
-    for_row_blocks(rows, width, rows_per_task(width), |first, end| {
-        // SAFETY: the row blocks are disjoint.
+    for_rows(rows, width, PARALLEL_CHEAP, |rows| {
+        let cells = rows.start * width..rows.end * width;
+        // SAFETY: `for_rows` gives disjoint row ranges.
         let (out, saved) = unsafe {
             let saved = RowStatistics {
-                mean: mean.get(first..end),
-                rstd: rstd.get(first..end),
+                mean: mean.get(rows.clone()),
+                rstd: rstd.get(rows),
             };
-            (out.get(first * width..end * width), saved)
+            (out.get(cells.clone()), saved)
         };
-        normalize_rows(out, saved, &x[first * width..end * width], affine, epsilon);
+        normalize_rows(out, saved, &x[cells], affine, epsilon);
     });
 }
 
@@ -73,16 +60,18 @@ vectorize! {
             let variance = lane_sum(x, |x| (x - centre) * (x - centre)) / count;
             *rstd = T::ONE / (variance + epsilon).sqrt();
             let scale = *rstd;
-            match affine.weight {
-                Some(weight) => {
-                    for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
-                        *out = (x - centre) * scale * weight;
-                    }
+            if let (Some(weight), Some(bias)) = (affine.weight, affine.bias) {
+                for ((out, &x), (&weight, &bias)) in out.iter_mut().zip(x).zip(weight.iter().zip(bias)) {
+                    *out = (x - centre) * scale * weight + bias;
                 }
-                None => {
-                    for (out, &x) in out.iter_mut().zip(x) {
-                        *out = (x - centre) * scale;
-                    }
+                continue;
+            }
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = (x - centre) * scale;
+            }
+            if let Some(weight) = affine.weight {
+                for (out, &weight) in out.iter_mut().zip(weight) {
+                    *out *= weight;
                 }
             }
             if let Some(bias) = affine.bias {
@@ -107,26 +96,58 @@ pub struct LayerNormSaved<'a, T> {
     pub weight: Option<&'a [T]>,
 }
 
-/// Gradient of [`layer_norm`] with respect to its input, `d_x` overwritten:
-/// `rstd · (g − mean(g) − x̂ · mean(g · x̂))` with `g = d_out · weight` and `x̂ = (x − mean) · rstd`.
-pub fn layer_norm_backward<T: Real>(d_x: &mut [T], d_out: &[T], saved: LayerNormSaved<T>) {
-    let rows = saved.mean.len();
-    if d_x.is_empty() {
-        return;
+/// Gradients that [`layer_norm_backward`] leaves, overwritten.
+#[derive(Debug)]
+pub struct LayerNormGradients<'a, T> {
+    /// Of the input, `[rows, width]`.
+    pub d_x: Option<&'a mut [T]>,
+    /// Of the weight and of the bias, `[width]` each.
+    pub d_affine: Option<[&'a mut [T]; 2]>,
+}
+
+/// Gradients of [`layer_norm`], those that are wanted, in one pass over the rows. With `g = d_out · weight` and
+/// `x̂ = (x − mean) · rstd` that of the input is `rstd · (g − mean(g) − x̂ · mean(g · x̂))`, that of the weight `Σ d_out · x̂`
+/// over the rows, and that of the bias `Σ d_out`.
+pub fn layer_norm_backward<T: Real>(gradients: LayerNormGradients<T>, d_out: &[T], saved: LayerNormSaved<T>) {
+    let LayerNormGradients { d_x, d_affine } = gradients;
+    let d_x = d_x.map(Pieces::new);
+    match d_affine {
+        None => pass(d_x.as_ref(), &mut [], d_out, saved),
+        Some([d_weight, d_bias]) => with_scratch(2 * d_weight.len(), |totals: &mut [T]| {
+            pass(d_x.as_ref(), totals, d_out, saved);
+            d_weight.copy_from_slice(&totals[..d_weight.len()]);
+            d_bias.copy_from_slice(&totals[d_weight.len()..]);
+        }),
     }
-    let width = d_x.len() / rows;
-    let d_x = Pieces::new(d_x);
-    for_row_blocks(rows, width, rows_per_task(width), |first, end| {
-        // SAFETY: the row blocks are disjoint.
-        let d_x = unsafe { d_x.get(first * width..end * width) };
-        let cells = first * width..end * width;
-        let part = LayerNormSaved {
-            x: &saved.x[cells.clone()],
-            mean: &saved.mean[first..end],
-            rstd: &saved.rstd[first..end],
-            weight: saved.weight,
-        };
-        backward_rows(d_x, &d_out[cells], part);
+}
+
+/// `totals` gets the gradient of the weight and, behind it, of the bias, unless it is empty.
+fn pass<T: Real>(d_x: Option<&Pieces<T>>, totals: &mut [T], d_out: &[T], saved: LayerNormSaved<T>) {
+    let rows = saved.mean.len();
+    if d_out.is_empty() {
+        return totals.fill(T::ZERO);
+    }
+    let width = d_out.len() / rows;
+    debug_assert!(d_out.len() == rows * width && saved.x.len() == d_out.len());
+    for_row_blocks(totals, rows, width, |rows, totals| {
+        let cells = rows.start * width..rows.end * width;
+        let (d_out, part) = (
+            &d_out[cells.clone()],
+            LayerNormSaved {
+                x: &saved.x[cells.clone()],
+                mean: &saved.mean[rows.clone()],
+                rstd: &saved.rstd[rows],
+                weight: saved.weight,
+            },
+        );
+        if let Some(d_x) = d_x {
+            // SAFETY: the blocks of rows are disjoint.
+            backward_rows(unsafe { d_x.get(cells) }, d_out, part);
+        }
+        if !totals.is_empty() {
+            let (d_weight, d_bias) = totals.split_at_mut(width);
+            affine_rows([d_weight, d_bias], d_out, part);
+        }
     });
 }
 
@@ -160,56 +181,18 @@ vectorize! {
     }
 }
 
-/// Gradients of [`layer_norm`]'s weight (`Σ d_out · x̂` over rows) and bias (`Σ d_out`), `[width]`, overwritten. Rows
-/// are added in fixed blocks.
-pub fn layer_norm_backward_affine<T: Real>(
-    d_weight: &mut [T],
-    d_bias: &mut [T],
-    d_out: &[T],
-    saved: LayerNormSaved<T>,
-) {
-    let (rows, width) = (saved.mean.len(), d_weight.len());
-    with_scratch(d_out.len(), |products: &mut [T]| {
-        let pieces = Pieces::new(products);
-        for_row_blocks(rows, width, rows_per_task(width), |first, end| {
-            // SAFETY: the row blocks are disjoint.
-            let products = unsafe { pieces.get(first * width..end * width) };
-            for (row, products) in (first..end).zip(products.chunks_exact_mut(width.max(1))) {
-                let x = &saved.x[row * width..][..width];
-                products_row(
-                    products,
-                    &d_out[row * width..][..width],
-                    x,
-                    saved.mean[row],
-                    saved.rstd[row],
-                );
-            }
-        });
-        reduce::sum(
-            d_weight,
-            products,
-            Axis {
-                outer: 1,
-                axis: rows,
-                inner: width,
-            },
-        );
-    });
-    reduce::sum(
-        d_bias,
-        d_out,
-        Axis {
-            outer: 1,
-            axis: rows,
-            inner: width,
-        },
-    );
-}
-
 vectorize! {
-    fn products_row[T: Real](out: &mut [T], d_out: &[T], x: &[T], mean: T, rstd: T) {
-        for ((out, &d_out), &x) in out.iter_mut().zip(d_out).zip(x) {
-            *out = d_out * ((x - mean) * rstd);
+    /// Adds to both.
+    fn affine_rows[T: Real](d: [&mut [T]; 2], d_out: &[T], saved: LayerNormSaved<T>) {
+        let [d_weight, d_bias] = d;
+        let width = d_weight.len();
+        let rows = d_out.chunks_exact(width).zip(saved.x.chunks_exact(width));
+        for ((d_out, x), (&mean, &rstd)) in rows.zip(saved.mean.iter().zip(saved.rstd)) {
+            let totals = d_weight.iter_mut().zip(d_bias.iter_mut());
+            for ((d_weight, d_bias), (&d_out, &x)) in totals.zip(d_out.iter().zip(x)) {
+                *d_weight += d_out * ((x - mean) * rstd);
+                *d_bias += d_out;
+            }
         }
     }
 }
@@ -302,8 +285,11 @@ mod tests {
         };
         let (mut d_x, mut d_weight, mut d_bias) =
             (vec![f64::NAN; x.len()], vec![0.0; width], vec![0.0; width]);
-        layer_norm_backward(&mut d_x, &d_out, saved);
-        layer_norm_backward_affine(&mut d_weight, &mut d_bias, &d_out, saved);
+        let gradients = LayerNormGradients {
+            d_x: Some(&mut d_x),
+            d_affine: Some([&mut d_weight, &mut d_bias]),
+        };
+        layer_norm_backward(gradients, &d_out, saved);
         let loss = |x: &[f64], weight: &[f64], bias: &[f64]| -> f64 {
             naive(x, rows, weight, bias)
                 .iter()
@@ -355,9 +341,21 @@ mod tests {
                 rstd: &rstd,
                 weight: None,
             };
-            let (mut d_weight, mut d_bias) = (vec![0.0; width], vec![0.0; width]);
-            layer_norm_backward_affine(&mut d_weight, &mut d_bias, &d_out, saved);
-            (out, d_weight, d_bias)
+            let (mut d_x, mut d_weight, mut d_bias) =
+                (vec![0.0; x.len()], vec![0.0; width], vec![0.0; width]);
+            let gradients = LayerNormGradients {
+                d_x: Some(&mut d_x),
+                d_affine: Some([&mut d_weight, &mut d_bias]),
+            };
+            layer_norm_backward(gradients, &d_out, saved);
+            let mut alone = vec![0.0; x.len()];
+            let gradients = LayerNormGradients {
+                d_x: Some(&mut alone),
+                d_affine: None,
+            };
+            layer_norm_backward(gradients, &d_out, saved);
+            assert!(alone == d_x);
+            (out, d_x, d_weight, d_bias)
         });
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use crate::gemm::{self, Epilogue};
+use crate::gemm::{self, Epilogue, Precision};
 use crate::math;
 use crate::matrix::MatRef;
 
@@ -58,6 +58,8 @@ pub trait Real:
     fn is_nan(self) -> bool;
     /// The matrix product of this type: see [`gemm::gemm_f32`].
     fn gemm(out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool, epilogue: Epilogue<Self>);
+    /// `out = a · b`, added to `out` if `accumulate`, in this precision; products of `f64` are always `f64`.
+    fn gemm_in(precision: Precision, out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool);
 }
 
 impl Real for f32 {
@@ -112,6 +114,12 @@ impl Real for f32 {
     fn gemm(out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool, epilogue: Epilogue<Self>) {
         gemm::gemm_f32(out, a, b, accumulate, epilogue);
     }
+    fn gemm_in(precision: Precision, out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool) {
+        match precision {
+            Precision::F32 => gemm::gemm_f32(out, a, b, accumulate, Epilogue::default()),
+            Precision::Bf16 => gemm::gemm_bf16(out, a.into(), b.into(), accumulate, Epilogue::default()),
+        }
+    }
 }
 
 impl Real for f64 {
@@ -165,5 +173,8 @@ impl Real for f64 {
     }
     fn gemm(out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool, epilogue: Epilogue<Self>) {
         gemm::gemm_f64(out, a, b, accumulate, epilogue);
+    }
+    fn gemm_in(_: Precision, out: &mut [Self], a: MatRef<Self>, b: MatRef<Self>, accumulate: bool) {
+        gemm::gemm_f64(out, a, b, accumulate, Epilogue::default());
     }
 }

@@ -75,6 +75,27 @@ pub(crate) fn lane_sum<T: Copy, A: Real>(x: &[T], f: impl Fn(T) -> A) -> A {
     add_lanes(lanes)
 }
 
+/// As [`lane_sum`], of the products of three slices of one length.
+#[inline(always)]
+pub(crate) fn lane_dot3<T: Real>(a: &[T], b: &[T], c: &[T]) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let (mut a, mut b, mut c) = (
+        a.chunks_exact(LANES),
+        b.chunks_exact(LANES),
+        c.chunks_exact(LANES),
+    );
+    for ((a, b), c) in (&mut a).zip(&mut b).zip(&mut c) {
+        for (((lane, &a), &b), &c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
+            *lane += a * b * c;
+        }
+    }
+    let rest = a.remainder().iter().zip(b.remainder()).zip(c.remainder());
+    for (lane, ((&a, &b), &c)) in lanes.iter_mut().zip(rest) {
+        *lane += a * b * c;
+    }
+    add_lanes(lanes)
+}
+
 vectorize! {
     /// Sum of one contiguous block.
     fn sum_slice[T: Real](x: &[T]) -> T {

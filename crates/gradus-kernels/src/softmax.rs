@@ -54,6 +54,24 @@ pub(crate) fn exp_row<T: Real>(out: &mut [T], x: &[T], max: T) -> T {
     add_lanes(lanes)
 }
 
+/// As [`exp_row`], the row becoming its own result.
+#[inline(always)]
+pub(crate) fn exp_in_place<T: Real>(x: &mut [T], max: T) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let mut chunks = x.chunks_exact_mut(LANES);
+    for chunk in &mut chunks {
+        for (x, lane) in chunk.iter_mut().zip(&mut lanes) {
+            *x = (*x - max).exp();
+            *lane += *x;
+        }
+    }
+    for (x, lane) in chunks.into_remainder().iter_mut().zip(&mut lanes) {
+        *x = (*x - max).exp();
+        *lane += *x;
+    }
+    add_lanes(lanes)
+}
+
 /// `out[i] = e^x[i] / Σ e^x[i]` along each row, overwritten.
 pub fn softmax<T: Real>(out: &mut [T], x: &[T], classes: usize) {
     debug_assert_eq!(out.len(), x.len());

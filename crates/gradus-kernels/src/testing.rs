@@ -31,9 +31,9 @@ pub(crate) fn assert_close<T: Real>(got: &[T], expected: &[f64], tolerance: f64)
     }
 }
 
-/// Runs `compute` with one, two and three threads and asserts that the bits are the same.
+/// Runs `compute` with one, two and three threads, asserts that the bits are the same, and gives the result.
 #[track_caller]
-pub(crate) fn same_for_every_thread_count<R: PartialEq + std::fmt::Debug>(compute: impl Fn() -> R) {
+pub(crate) fn same_for_every_thread_count<R: PartialEq + std::fmt::Debug>(compute: impl Fn() -> R) -> R {
     let threads = crate::pool::threads();
     let results = [1, 2, 3].map(|n| {
         crate::pool::set_threads(n);
@@ -44,6 +44,8 @@ pub(crate) fn same_for_every_thread_count<R: PartialEq + std::fmt::Debug>(comput
         results[0] == results[1] && results[1] == results[2],
         "results depend on the number of threads"
     );
+    let [first, ..] = results;
+    first
 }
 
 /// Takes twenty steps of an optimiser on `Σ w²/4 + 0.2 w` and asserts that they follow `formula(w, gradient, step,

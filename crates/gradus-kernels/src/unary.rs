@@ -62,18 +62,27 @@ pub fn relu_backward<T: Real>(d_x: &mut [T], y: &[T], d_y: &[T]) {
 
 /// The exact Gaussian error linear unit, `x · Φ(x)` (Hendrycks & Gimpel 2016), by [`Real::erf`].
 pub fn gelu<T: Real>(out: &mut [T], x: &[T]) {
-    map(out, x, PARALLEL_COSTLY, |x| x * normal_cdf(x));
+    map(out, x, PARALLEL_COSTLY, gelu_of);
 }
 
 /// Gradient of [`gelu`]: `d_y · (Φ(x) + x φ(x))`.
 pub fn gelu_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T]) {
+    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| d_y * gelu_with_slope(x).1);
+}
+
+#[inline(always)]
+pub(crate) fn gelu_of<T: Real>(x: T) -> T {
+    x * normal_cdf(x)
+}
+
+/// GELU of one element and its derivative.
+#[inline(always)]
+pub(crate) fn gelu_with_slope<T: Real>(x: T) -> (T, T) {
     let density_at_zero =
         T::from_f64(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
-    let minus_half = T::from_f64(-0.5);
-    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| {
-        let density = density_at_zero * (minus_half * x * x).exp();
-        d_y * (normal_cdf(x) + x * density)
-    });
+    let cdf = normal_cdf(x);
+    let density = density_at_zero * (T::from_f64(-0.5) * x * x).exp();
+    (x * cdf, cdf + x * density)
 }
 
 /// Φ, the standard normal distribution function.
@@ -88,19 +97,32 @@ const GELU_CUBIC: f64 = 0.044715;
 
 /// The tanh form of GELU: `0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
 pub fn gelu_tanh<T: Real>(out: &mut [T], x: &[T]) {
-    map(out, x, PARALLEL_COSTLY, |x| {
-        T::from_f64(0.5) * x * (T::ONE + gelu_tanh_inner(x).tanh())
-    });
+    map(out, x, PARALLEL_COSTLY, gelu_tanh_of);
 }
 
 /// Gradient of [`gelu_tanh`].
 pub fn gelu_tanh_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T]) {
     map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| {
-        let half = T::from_f64(0.5);
-        let tanh = gelu_tanh_inner(x).tanh();
-        let d_inner = T::from_f64(sqrt_2_over_pi()) * (T::ONE + T::from_f64(3.0 * GELU_CUBIC) * x * x);
-        d_y * (half * (T::ONE + tanh) + half * x * (T::ONE - tanh * tanh) * d_inner)
+        d_y * gelu_tanh_with_slope(x).1
     });
+}
+
+#[inline(always)]
+pub(crate) fn gelu_tanh_of<T: Real>(x: T) -> T {
+    T::from_f64(0.5) * x * (T::ONE + gelu_tanh_inner(x).tanh())
+}
+
+/// The tanh form of GELU of one element and its derivative.
+#[inline(always)]
+pub(crate) fn gelu_tanh_with_slope<T: Real>(x: T) -> (T, T) {
+    let half = T::from_f64(0.5);
+    let tanh = gelu_tanh_inner(x).tanh();
+    let d_inner = T::from_f64(sqrt_2_over_pi()) * (T::ONE + T::from_f64(3.0 * GELU_CUBIC) * x * x);
+    let (weight, half_x) = (half * (T::ONE + tanh), half * x);
+    (
+        half_x * (T::ONE + tanh),
+        weight + half_x * (T::ONE - tanh * tanh) * d_inner,
+    )
 }
 
 #[inline(always)]
@@ -120,10 +142,14 @@ pub fn silu<T: Real>(out: &mut [T], x: &[T]) {
 
 /// Gradient of [`silu`].
 pub fn silu_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T]) {
-    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| {
-        let s = x.sigmoid();
-        d_y * s * (T::ONE + x * (T::ONE - s))
-    });
+    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| d_y * silu_with_slope(x).1);
+}
+
+/// SiLU of one element and its derivative.
+#[inline(always)]
+pub(crate) fn silu_with_slope<T: Real>(x: T) -> (T, T) {
+    let s = x.sigmoid();
+    (x * s, s * (T::ONE + x * (T::ONE - s)))
 }
 
 /// Hyperbolic tangent.

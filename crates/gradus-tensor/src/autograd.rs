@@ -14,9 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gradus_kernels::binary::add_assign;
+use gradus_kernels::real::Real;
 use smallvec::SmallVec;
 
+use crate::dispatch::for_real;
+use crate::dtype::Element;
 use crate::error::{Error, Result};
+use crate::row_gradient::RowPlace;
 use crate::tensor::Tensor;
 
 /// The gradient of each input; `None` where none was asked for or none exists.
@@ -26,6 +31,15 @@ pub(crate) type Grads = SmallVec<[Option<Tensor>; 4]>;
 pub(crate) type Needs = SmallVec<[bool; 4]>;
 
 type BackwardFn = Box<dyn Fn(&Tensor, &[bool]) -> Result<Grads> + Send + Sync>;
+
+/// How a node turns the gradient of its output into those of its inputs.
+enum Backward {
+    /// Into tensors of the inputs' shapes.
+    Dense(BackwardFn),
+    /// Into some rows of its only input, the gradient's other rows being zero: a large embedding table is not written,
+    /// nor added up, for the few rows that a batch uses.
+    Rows(RowPlace),
+}
 
 /// What stands before a tracked tensor.
 #[derive(Clone)]
@@ -59,8 +73,14 @@ impl Leaf {
         let mut slot = self.lock();
         *slot = Some(match slot.take() {
             None => d_value.contiguous()?,
-            Some(sum) => add_into(sum, &d_value)?,
+            Some(sum) => add_into(sum, d_value)?,
         });
+        Ok(())
+    }
+
+    fn accumulate_rows(&self, place: &RowPlace, rows: &Tensor) -> Result<()> {
+        let mut slot = self.lock();
+        *slot = Some(place.add_to(slot.take(), rows)?);
         Ok(())
     }
 
@@ -75,7 +95,7 @@ pub(crate) struct Node {
     id: u64,
     op: &'static str,
     /// `None` once a backward pass has freed it.
-    backward: Mutex<Option<BackwardFn>>,
+    backward: Mutex<Option<Backward>>,
     inputs: SmallVec<[Option<Edge>; 4]>,
 }
 
@@ -109,10 +129,33 @@ pub(crate) fn record(
     if !needs_graph(inputs) {
         return output;
     }
+    record_always(op, output, inputs, backward)
+}
+
+/// As [`record`], whatever the inputs are: for ops whose backward reaches leaves that are no inputs.
+pub(crate) fn record_always(
+    op: &'static str,
+    output: Tensor,
+    inputs: &[&Tensor],
+    backward: impl Fn(&Tensor, &[bool]) -> Result<Grads> + Send + Sync + 'static,
+) -> Tensor {
+    attach(op, output, inputs, Backward::Dense(Box::new(backward)))
+}
+
+/// Attaches rows taken from `table` to the graph, as [`record`] does. The output's elements are those of the rows in
+/// order, of a real type (not half).
+pub(crate) fn record_rows(op: &'static str, output: Tensor, table: &Tensor, place: RowPlace) -> Tensor {
+    match needs_graph(&[table]) {
+        true => attach(op, output, &[table], Backward::Rows(place)),
+        false => output,
+    }
+}
+
+fn attach(op: &'static str, output: Tensor, inputs: &[&Tensor], backward: Backward) -> Tensor {
     let node = Node {
         id: NEXT_NODE_ID.fetch_add(1, Ordering::Relaxed),
         op,
-        backward: Mutex::new(Some(Box::new(backward))),
+        backward: Mutex::new(Some(backward)),
         inputs: inputs.iter().map(|input| input.edge().cloned()).collect(),
     };
     output.with_edge(Edge::Node(Arc::new(node)))
@@ -194,12 +237,24 @@ impl Pending {
             Edge::Node(node) => {
                 let sum = match self.nodes.remove(&node.id) {
                     None => d_value,
-                    Some((_, sum)) => add_into(sum, &d_value)?,
+                    Some((_, sum)) => add_into(sum, d_value)?,
                 };
                 self.nodes.insert(node.id, (node.clone(), sum));
             }
         }
         Ok(())
+    }
+
+    fn deliver_rows(&mut self, edge: &Edge, place: &RowPlace, rows: &Tensor) -> Result<()> {
+        match edge {
+            Edge::Leaf(leaf) => leaf.accumulate_rows(place, rows),
+            Edge::Node(node) => {
+                let sum = self.nodes.remove(&node.id).map(|(_, sum)| sum);
+                let sum = place.add_to(sum, rows)?;
+                self.nodes.insert(node.id, (node.clone(), sum));
+                Ok(())
+            }
+        }
     }
 
     fn step_through(&mut self, node: &Node, d_output: &Tensor) -> Result<()> {
@@ -209,6 +264,15 @@ impl Pending {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let backward = backward.ok_or(Error::GraphFreed { op: node.op })?;
+        let backward = match backward {
+            Backward::Dense(backward) => backward,
+            Backward::Rows(place) => {
+                return match &node.inputs[0] {
+                    Some(edge) => self.deliver_rows(edge, &place, d_output),
+                    None => Ok(()),
+                };
+            }
+        };
         let needs: Needs = node.inputs.iter().map(Option::is_some).collect();
         let grads = backward(d_output, &needs)?;
         debug_assert_eq!(
@@ -226,17 +290,24 @@ impl Pending {
     }
 }
 
-/// `sum + term`, in place when nobody else holds `sum`.
-fn add_into(mut sum: Tensor, term: &Tensor) -> Result<Tensor> {
-    if let Some(values) = sum.unshared_mut::<f32>() {
-        let term = term.contiguous()?;
-        let term = term.as_slice::<f32>()?;
-        for (value, d) in values.iter_mut().zip(term) {
-            *value += d;
-        }
+/// `sum + term`, in place when nobody else holds one of them.
+fn add_into(mut sum: Tensor, mut term: Tensor) -> Result<Tensor> {
+    fn added<T: Element + Real>(sum: &mut Tensor, term: &Tensor) -> Result<bool> {
+        let Some(total) = sum.unshared_mut::<T>() else {
+            return Ok(false);
+        };
+        add_assign(total, term.contiguous()?.as_slice::<T>()?);
+        Ok(true)
+    }
+    let both_real = sum.dtype() == term.dtype() && !sum.dtype().is_half();
+    if both_real && for_real!("add gradients", sum.dtype(), T => added::<T>(&mut sum, &term))? {
         return Ok(sum);
     }
-    sum.add(term)
+    // The addition commutes to the bit, so the other one may take the sum.
+    if both_real && for_real!("add gradients", sum.dtype(), T => added::<T>(&mut term, &sum))? {
+        return Ok(term);
+    }
+    sum.add(&term)
 }
 
 thread_local! {
@@ -264,7 +335,15 @@ pub fn no_grad() -> NoGradGuard {
     }
 }
 
-/// Restores recording when dropped; see [`no_grad`].
+/// Resumes recording on this thread until the guard is dropped, inside of a backward pass.
+pub(crate) fn recording() -> NoGradGuard {
+    NoGradGuard {
+        before: GRAD_ENABLED.replace(true),
+        _not_send: std::marker::PhantomData,
+    }
+}
+
+/// Restores recording to what it was when dropped; see [`no_grad`].
 #[must_use = "recording resumes as soon as the guard is dropped"]
 pub struct NoGradGuard {
     before: bool,

@@ -154,6 +154,12 @@ pub enum Error {
         /// The most the cache may hold.
         limit: usize,
     },
+    /// A checkpointed function failed when the backward ran it again.
+    #[error("backward of checkpoint: {reason}; the function must do the same thing each time it runs")]
+    Recompute {
+        /// What the function returned.
+        reason: String,
+    },
     /// A file could not be mapped into memory.
     #[error("cannot map {path}: {reason}")]
     Map {

@@ -20,6 +20,8 @@ mod ops;
 mod parameter;
 mod pool;
 pub mod rng;
+mod rope_table;
+mod row_gradient;
 mod storage;
 mod tensor;
 
@@ -34,9 +36,10 @@ pub use kv_cache::{KvCache, KvCacheLayer, KvCacheOptions};
 pub use mapped::MappedFile;
 pub use ops::{
     Activation, AttentionOptions, BatchStatistics, ChannelAffine, Conv2dOptions, CrossEntropyOptions,
-    PackedLinear, PoolOptions, Reduction,
+    LinearCrossEntropyOptions, PackedLinear, PoolOptions, Reduction, RopePositions,
 };
 pub use parameter::Parameter;
 pub use pool::{PoolStats, pool_stats, pool_trim};
 pub use rng::Rng;
+pub use rope_table::RopeTable;
 pub use tensor::Tensor;

@@ -111,6 +111,16 @@ pub fn next_forward_seed() -> u64 {
     mix(seed ^ mix(count))
 }
 
+/// Where this thread's forward stream stands.
+pub(crate) fn forward_position() -> (u64, u64) {
+    FORWARD_SEED.get()
+}
+
+/// Puts this thread's forward stream where it stood.
+pub(crate) fn set_forward_position(position: (u64, u64)) {
+    FORWARD_SEED.set(position);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

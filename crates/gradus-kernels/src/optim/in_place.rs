@@ -1,6 +1,7 @@
 //! What else happens to parameters and gradients between steps: averaging, scaling, limiting.
 
 use crate::partition::{PARALLEL_CHEAP, for_pieces};
+use crate::real::Real;
 use crate::vectorize::vectorize;
 
 /// Exponential moving average of parameters: `average += (1 − decay) · (value − average)`.
@@ -13,8 +14,8 @@ pub fn ema(average: &mut [f32], value: &[f32], decay: f64) {
 }
 
 /// `x *= factor`: gradient accumulation, clipping by norm.
-pub fn scale(x: &mut [f32], factor: f64) {
-    let factor = factor as f32;
+pub fn scale<T: Real>(x: &mut [T], factor: f64) {
+    let factor = T::from_f64(factor);
     for_pieces(x, PARALLEL_CHEAP, |x, _| scale_piece(x, factor));
 }
 
@@ -33,7 +34,7 @@ vectorize! {
 }
 
 vectorize! {
-    fn scale_piece(x: &mut [f32], factor: f32) {
+    fn scale_piece[T: Real](x: &mut [T], factor: T) {
         for x in x {
             *x *= factor;
         }

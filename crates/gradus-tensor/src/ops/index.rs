@@ -5,11 +5,12 @@ use gradus_kernels::real::Real;
 use gradus_kernels::reduce::Axis;
 use smallvec::smallvec;
 
-use crate::autograd::record;
+use crate::autograd::{record, record_rows};
 use crate::dispatch::{for_dtype, for_real};
 use crate::dtype::{DType, Element};
 use crate::error::{Error, Result};
 use crate::layout::Dims;
+use crate::row_gradient::RowPlace;
 use crate::tensor::Tensor;
 
 impl Tensor {
@@ -37,6 +38,9 @@ impl Tensor {
         let out = for_dtype!(self.dtype(), T => {
             taken::<T>(self, &ids, &shape, |out, x, ids| index::index_select(out, x, ids, dims))
         })?;
+        if axis == 0 && !self.dtype().is_half() {
+            return Ok(record_rows(op, out, self, RowPlace { ids, table: from }));
+        }
         Ok(record(op, out, &[self], move |d_out, _| {
             Ok(smallvec![Some(added_back(d_out, |d_out| {
                 for_real!(op, d_out.dtype(), T => {
@@ -91,6 +95,17 @@ impl Tensor {
                 })
             })?)])
         }))
+    }
+}
+
+impl Tensor {
+    /// These rows at the places `ids` of a tensor of `shape` that is zero elsewhere: the gradient of
+    /// [`index_select`](Tensor::index_select) along the first axis.
+    pub(crate) fn scattered_rows(&self, ids: &Tensor, shape: &[usize]) -> Result<Tensor> {
+        let dims = Axis::of(shape, 0..1);
+        for_real!("scattered_rows", self.dtype(), T => {
+            scattered::<T>(self, ids, shape, |out, rows, ids| index::index_select_backward(out, rows, ids, dims))
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Layer normalisation.
 
-use gradus_kernels::layer_norm::{self, Affine, LayerNormSaved, RowStatistics};
+use gradus_kernels::layer_norm::{self, Affine, LayerNormGradients, LayerNormSaved, RowStatistics};
 use gradus_kernels::real::Real;
 use smallvec::smallvec;
 
@@ -115,19 +115,27 @@ impl Saved {
                 .map(|weight| weight.as_slice::<T>())
                 .transpose()?,
         };
-        let d_x = needs[0].then(|| {
-            Tensor::build(self.x.shape(), |d_x| {
-                layer_norm::layer_norm_backward(d_x, d, saved)
-            })
-        });
         let (mut d_weight, mut d_bias) = (None, None);
-        if needs[1] || needs[2] {
-            d_weight = Some(Tensor::build(affine_shape, |d_weight: &mut [T]| {
-                d_bias = Some(Tensor::build(affine_shape, |d_bias: &mut [T]| {
-                    layer_norm::layer_norm_backward_affine(d_weight, d_bias, d, saved);
+        let mut run = |d_x: Option<&mut [T]>| match needs[1] || needs[2] {
+            true => {
+                d_weight = Some(Tensor::build(affine_shape, |d_weight: &mut [T]| {
+                    d_bias = Some(Tensor::build(affine_shape, |d_bias: &mut [T]| {
+                        let d_affine = Some([d_weight, d_bias]);
+                        layer_norm::layer_norm_backward(LayerNormGradients { d_x, d_affine }, d, saved);
+                    }));
                 }));
-            }));
-        }
+            }
+            false => {
+                layer_norm::layer_norm_backward(LayerNormGradients { d_x, d_affine: None }, d, saved);
+            }
+        };
+        let d_x = match needs[0] {
+            true => Some(Tensor::build(self.x.shape(), |d_x: &mut [T]| run(Some(d_x)))),
+            false => {
+                run(None);
+                None
+            }
+        };
         Ok(smallvec![d_x, d_weight, d_bias])
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::golden_file::{Case, GoldenFile};
 use gradus_tensor::{
-    Activation, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, Error, PoolOptions, Reduction,
-    Result, Tensor,
+    Activation, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, Error, LinearCrossEntropyOptions,
+    PoolOptions, Reduction, Result, RopePositions, RopeTable, Tensor,
 };
 
 /// Allowed error, absolute and relative. The answers are `f64` results rounded once to `f32`, so the whole of it
@@ -31,6 +31,13 @@ fn every_op_equals_pytorch_in_f32() {
 #[test]
 fn every_op_equals_pytorch_in_f64() {
     check_all("ops.safetensors", DType::F64, F64);
+}
+
+#[test]
+fn every_transformer_op_equals_pytorch() {
+    check_all("transformer_ops.safetensors", DType::F32, F32);
+    // Cosines and sines are stored in `f32`.
+    check_all("transformer_ops.safetensors", DType::F64, [3e-7, F64[1]]);
 }
 
 #[test]
@@ -163,12 +170,16 @@ fn run(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
             let shape = case.list("normalized_shape");
             one(x.layer_norm(&shape, named("weight"), named("bias"), case.number("eps")))
         }
+        "rms_norm" => one(x.rms_norm(&inputs[1], case.number("eps"))),
+        "rope" => one(rope(case, x, named("positions"))),
+        "gated" => one(x.gated(&inputs[1], activation(case.text("activation")))),
         "linear" => one(x.linear(&inputs[1], named("bias"), activation(case.text("activation")))),
         "matmul" => {
             let side = |x: &Tensor, key| if case.flag(key) { x.t() } else { Ok(x.clone()) };
             one(side(x, "transpose_x")?.matmul(&side(&inputs[1], "transpose_y")?))
         }
         "cross_entropy" => one(x.cross_entropy(&inputs[1], &loss_options(case, named("weight").cloned()))),
+        "linear_cross_entropy" => one(x.linear_cross_entropy(&inputs[1], &inputs[2], &output_options(case))),
         "cat" => one(Tensor::cat(inputs, axis())),
         "stack" => one(Tensor::stack(inputs, case.axis("dim", x.rank() + 1))),
         "sum" => one(x.sum(case.axes("dim", x.rank()), case.flag("keepdim"))),
@@ -248,6 +259,17 @@ fn view(case: &Case, x: &Tensor) -> Result<Tensor> {
     }
 }
 
+fn rope(case: &Case, x: &Tensor, positions: Option<&Tensor>) -> Result<Tensor> {
+    let table = RopeTable::new(
+        &case.numbers("inverse_frequencies"),
+        case.number("attention_scaling"),
+    )?;
+    match positions {
+        Some(positions) => x.rope(&table, RopePositions::Each(positions)),
+        None => x.rope(&table, RopePositions::From(case.integer("start") as usize)),
+    }
+}
+
 fn batch_norm(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     let [x, weight, bias, running_mean, running_var] = inputs else {
         panic!("batch_norm has five inputs")
@@ -316,19 +338,30 @@ fn activation(name: &str) -> Activation {
     }
 }
 
-fn loss_options(case: &Case, class_weights: Option<Tensor>) -> CrossEntropyOptions {
-    let reduction = match case.text("reduction") {
+fn reduction(case: &Case) -> Reduction {
+    match case.text("reduction") {
         "mean" => Reduction::Mean,
         "sum" => Reduction::Sum,
         "none" => Reduction::None,
         other => panic!("golden reduction `{other}` has no counterpart in this test"),
-    };
+    }
+}
+
+fn output_options(case: &Case) -> LinearCrossEntropyOptions {
+    LinearCrossEntropyOptions {
+        softcap: Some(case.number("softcap")).filter(|&cap| cap > 0.0),
+        reduction: reduction(case),
+        ..LinearCrossEntropyOptions::default()
+    }
+}
+
+fn loss_options(case: &Case, class_weights: Option<Tensor>) -> CrossEntropyOptions {
     let (label_smoothing, ignore_index) = (case.number("label_smoothing"), case.integer("ignore_index"));
     CrossEntropyOptions {
         class_weights,
         label_smoothing,
         ignore_index,
-        reduction,
+        reduction: reduction(case),
     }
 }
 

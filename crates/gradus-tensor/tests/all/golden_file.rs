@@ -52,6 +52,11 @@ impl Case {
             .unwrap_or_else(|e| panic!("{}: {key}: {e}", self.name))
     }
 
+    pub fn numbers(&self, key: &str) -> Vec<f64> {
+        serde_json::from_value(self.attrs[key].clone())
+            .unwrap_or_else(|e| panic!("{}: {key}: {e}", self.name))
+    }
+
     pub fn pair(&self, key: &str) -> [usize; 2] {
         self.list(key)
             .try_into()

@@ -4,13 +4,24 @@
 use std::collections::BTreeSet;
 
 use gradus_tensor::{
-    Activation, AttentionOptions, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType, PoolOptions,
-    Precision, Reduction, Result, Tensor,
+    Activation, AttentionOptions, ChannelAffine, Conv2dOptions, CrossEntropyOptions, DType,
+    LinearCrossEntropyOptions, PoolOptions, Precision, Reduction, Result, RopePositions, RopeTable, Tensor,
 };
 
 /// Ops whose result has no gradient, by decision: truth values, places, and an inference-only packing of weights.
-const NOT_DIFFERENTIABLE: [&str; 10] = [
-    "eq", "ne", "lt", "le", "gt", "ge", "argmax", "new", "new_in", "forward",
+/// Token losses are `linear_cross_entropy` without reduction, for scoring.
+const NOT_DIFFERENTIABLE: [&str; 11] = [
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "argmax",
+    "new",
+    "new_in",
+    "forward",
+    "linear_token_losses",
 ];
 
 /// Half the distance of the two points of a difference; the error is about its square.
@@ -44,7 +55,9 @@ fn cases() -> Vec<Case> {
         products(),
         images(),
         normalization(),
+        positions(),
         indexing(),
+        checkpoints(),
         losses(),
         attentions(),
     ]
@@ -103,6 +116,9 @@ fn elementwise() -> Vec<Case> {
         Activation::Sigmoid,
     ] {
         cases.push(case("activate", &shape, move |x| x[0].activate(activation)));
+        cases.push(case("gated", &[&[3, 7], &[3, 7]], move |x| {
+            x[0].gated(&x[1], activation)
+        }));
     }
     cases
 }
@@ -230,6 +246,8 @@ fn normalization() -> Vec<Case> {
         case("layer_norm", &[&[4, 17]], |x| {
             x[0].layer_norm(&[17], None, None, 1e-5)
         }),
+        case("rms_norm", &[&[4, 3, 17], &[17]], |x| x[0].rms_norm(&x[1], 1e-5)),
+        case("rms_norm", &[&[4, 5], &[5]], |x| x[0].rms_norm(&x[1], 1e-2)),
         case("batch_norm_train", &[&[5, 3], &[3], &[3]], |x| {
             Ok(x[0].batch_norm_train(affine(x), 1e-5)?.0)
         }),
@@ -250,6 +268,23 @@ fn ids(values: &[i64], shape: &[usize]) -> Tensor {
     Tensor::from_slice(values, shape).unwrap()
 }
 
+fn positions() -> Vec<Case> {
+    let table = || RopeTable::new(&[1.0, 0.1, 0.01], 1.2).unwrap();
+    let each = ids(&[5, 0, 700, 3, 3, 1], &[2, 3]);
+    vec![
+        case("rope", &[&[2, 3, 2, 6]], move |x| {
+            x[0].rope(&table(), RopePositions::From(4))
+        }),
+        case("rope", &[&[2, 3, 1, 7]], move |x| {
+            x[0].rope(&table(), RopePositions::Each(&each))
+        }),
+        case("rope", &[&[2, 3, 12]], move |x| {
+            let heads = x[0].narrow(2, 3, 6)?.reshape([2, 3, 1, 6])?;
+            heads.rope(&table(), RopePositions::From(0))
+        }),
+    ]
+}
+
 fn indexing() -> Vec<Case> {
     vec![
         case("index_select", &[&[3, 4, 2]], |x| {
@@ -263,6 +298,21 @@ fn indexing() -> Vec<Case> {
         }),
         case("gather", &[&[3, 4]], |x| {
             x[0].gather(0, &ids(&[0, 2, 1, 1], &[2, 2]))
+        }),
+    ]
+}
+
+fn checkpoints() -> Vec<Case> {
+    vec![
+        case("checkpoint", &[&[3, 5], &[4, 5]], |x| {
+            Tensor::checkpoint(&[&x[0], &x[1]], |x| {
+                x[0].linear(&x[1], None, Activation::Gelu)?.dropout(0.3, 5)
+            })
+        }),
+        case("checkpoint", &[&[3, 5]], |x| {
+            Tensor::checkpoint(&[&x[0]], |x| {
+                Tensor::checkpoint(&[&x[0]], |x| x[0].tanh()?.mul(&x[0]))?.exp()
+            })
         }),
     ]
 }
@@ -283,6 +333,23 @@ fn losses() -> Vec<Case> {
             }));
         }
     }
+    for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+        for softcap in [None, Some(1.5)] {
+            let options = LinearCrossEntropyOptions {
+                ignore_index: 3,
+                softcap,
+                reduction,
+                precision: Precision::F32,
+            };
+            cases.push(case("linear_cross_entropy", &[&[2, 3, 4], &[7, 4]], move |x| {
+                x[0].linear_cross_entropy(&x[1], &ids(&[0, 3, 6, 2, 2, 3], &[2, 3]), &options)
+            }));
+        }
+    }
+    let options = LinearCrossEntropyOptions::default();
+    cases.push(case("linear_cross_entropy", &[&[3, 4], &[2, 4]], move |x| {
+        x[0].linear_cross_entropy(&x[1], &ids(&[0, 1, 1], &[3]), &options)
+    }));
     let options = CrossEntropyOptions::default();
     cases.push(case("cross_entropy", &[&[2, 5, 3]], move |x| {
         x[0].cross_entropy(&ids(&[0, 3, 4, 2, 1, 1], &[2, 3]), &options)

@@ -14,3 +14,5 @@ mod golden_file;
 mod gradients;
 #[cfg(test)]
 mod linear_bf16;
+#[cfg(test)]
+mod transformer_ops;
