@@ -1,9 +1,10 @@
 """Does gradus learn what PyTorch learns? The character-level S model on Austen and the King James Bible.
 
-    learning_gpt.py --peers-only [--precision f32|bf16] [--seeds 0,1,2] [--threads 1]
+    learning_gpt.py [--who gradus|pytorch|both] [--precision f32|bf16] [--seeds 0,1,2] [--threads 2]
 
-Both sides train RECIPE below on train.txt of texts.py and report the loss of all of validation.txt, in nats a
-character. Orders of the data and random numbers differ, which is why several seeds are averaged. One JSON line a run.
+Both sides train RECIPE below: PyTorch on train.txt of texts.py, gradus by its `gpt` recipe on the two books, of which it
+holds out the same share at their ends. Both report the loss of all held-out text in nats a character. Orders of the data
+and random numbers differ, which is why several seeds are averaged. One JSON line a run, and one for the means.
 """
 
 import argparse
@@ -12,10 +13,14 @@ import json
 import math
 import os
 import pathlib
+import statistics
+import subprocess
+import tempfile
 import time
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--peers-only", action="store_true", help="leave gradus out")
+parser.add_argument("--who", choices=("gradus", "pytorch", "both"), default="both")
+parser.add_argument("--gradus", type=pathlib.Path, default=pathlib.Path("target/release/gradus"))
 parser.add_argument("--precision", choices=("f32", "bf16"), default="f32")
 parser.add_argument("--seeds", default="0,1,2")
 parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -80,6 +85,30 @@ def train(seed, train_ids, validation_ids, vocab):
     return validation_loss(model, validation_ids, autocast)
 
 
+def train_gradus(seed):
+    """The held-out loss of gradus' own `gpt` recipe with every setting of RECIPE spelled out."""
+    shape = gpt_torch.SHAPES["S"]
+    books = [str((args.texts / name).resolve()) for name in ("austen.txt", "kjv.txt")]
+    settings = {
+        "data.text": books, "data.validation_fraction": texts.VALIDATION_SHARE, "data.tokenizer": "characters",
+        "model.n_layer": shape.layers, "model.n_head": shape.heads, "model.n_embd": shape.width,
+        "train.max_steps": RECIPE["steps"], "train.batch_size": shape.batch, "train.block_size": shape.block,
+        "train.learning_rate": RECIPE["learning_rate"], "train.clip_norm": RECIPE["clip_norm"], "train.seed": seed,
+        "train.precision": args.precision, "train.eval_every_steps": RECIPE["steps"], "train.restore_best": False,
+        "optimizer.betas": list(RECIPE["betas"]), "optimizer.weight_decay": RECIPE["decay"],
+        "schedule.warmup_steps": RECIPE["warmup_steps"], "schedule.min_learning_rate": RECIPE["final_learning_rate"],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = pathlib.Path(folder) / "gpt.toml"
+        recipe.write_bytes(subprocess.run([args.gradus, "new", "gpt"], check=True, capture_output=True).stdout)
+        command = [args.gradus, "train", recipe, "--out", recipe.with_name("run"), "--threads", str(args.threads), "--json"]
+        for key, value in settings.items():
+            command += ["--set", f"{key}={json.dumps(value)}"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    metrics = {metric["name"]: metric["value"] for metric in json.loads(done.stdout)["package"]["metrics"]}
+    return metrics["loss"]
+
+
 def characters(folder):
     """Both texts as ids, numbered in the order of the characters that occur."""
     train_text, validation_text = ((folder / name).read_text(encoding="utf-8") for name in ("train.txt", "validation.txt"))
@@ -89,16 +118,31 @@ def characters(folder):
     return *as_ids, len(alphabet)
 
 
+def run(who, seeds, train_once):
+    """One JSON line a seed; the mean loss."""
+    losses = []
+    for seed in seeds:
+        start = time.perf_counter()
+        losses.append(train_once(seed))
+        print(json.dumps({"who": who, "precision": args.precision, "seed": seed, "validation_loss": round(losses[-1], 4),
+                          "seconds": round(time.perf_counter() - start, 1)}), flush=True)
+    return statistics.mean(losses)
+
+
 def main():
     torch.set_num_threads(args.threads)
     if not (args.texts / "train.txt").exists():
-        texts.write(args.texts)
-    train_ids, validation_ids, vocab = characters(args.texts)
-    for seed in map(int, args.seeds.split(",")):
-        start = time.perf_counter()
-        loss = train(seed, train_ids, validation_ids, vocab)
-        print(json.dumps({"who": "PyTorch", "precision": args.precision, "seed": seed, "validation_loss": round(loss, 4),
-                          "seconds": round(time.perf_counter() - start, 1)}), flush=True)
+        try:
+            texts.write(args.texts)
+        except texts.Missing as missing:
+            raise SystemExit(f"skipped: {missing}") from missing
+    seeds, means = [int(seed) for seed in args.seeds.split(",")], {"precision": args.precision}
+    if args.who != "pytorch":
+        means["gradus"] = round(run("gradus", seeds, train_gradus), 4)
+    if args.who != "gradus":
+        data = characters(args.texts)
+        means["PyTorch"] = round(run("PyTorch", seeds, lambda seed: train(seed, *data)), 4)
+    print(json.dumps(means))
 
 
 if __name__ == "__main__":
