@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 mod autograd;
+mod blocks;
 mod device;
 mod dispatch;
 mod dtype;
@@ -19,6 +20,7 @@ mod mapped;
 mod ops;
 mod parameter;
 mod pool;
+mod quantized_linear;
 pub mod rng;
 mod rope_table;
 mod row_gradient;
@@ -31,6 +33,7 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use gradus_kernels::attention::cache::CacheType;
 pub use gradus_kernels::gemm::Precision;
+pub use gradus_kernels::quant::BlockType;
 pub use half::{bf16, f16};
 pub use kv_cache::{KvCache, KvCacheLayer, KvCacheOptions};
 pub use mapped::MappedFile;
@@ -40,6 +43,7 @@ pub use ops::{
 };
 pub use parameter::Parameter;
 pub use pool::{PoolStats, pool_stats, pool_trim};
+pub use quantized_linear::QuantizedLinear;
 pub use rng::Rng;
 pub use rope_table::RopeTable;
 pub use tensor::Tensor;

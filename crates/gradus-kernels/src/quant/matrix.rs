@@ -110,6 +110,26 @@ impl QuantizedMatrix {
         });
     }
 
+    /// Computes the weights of the rows `ids`, `[ids.len(), cols]`, in that order: an embedding.
+    ///
+    /// # Panics
+    /// If an id is no row, or `out` has another size.
+    pub fn gather_rows(&self, out: &mut [f32], ids: &[i64]) {
+        assert_eq!(out.len(), ids.len() * self.cols, "quant: out must hold the rows");
+        let row = |&id: &i64| usize::try_from(id).ok().filter(|&row| row < self.rows);
+        assert!(
+            ids.iter().all(|id| row(id).is_some()),
+            "quant: an id is outside 0..{}",
+            self.rows
+        );
+        if out.is_empty() {
+            return;
+        }
+        for_block!(self.ty, B => {
+            parallel_chunks_mut(out, self.cols, |i, out| self.dequantize_row::<B>(out, ids[i] as usize));
+        });
+    }
+
     fn dequantize_row<B: Block>(&self, out: &mut [f32], row: usize) {
         let (panel, lane) = (row / PANEL, row % PANEL);
         let steps = self.cols / STEP;

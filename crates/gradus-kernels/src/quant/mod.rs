@@ -5,6 +5,7 @@
 //! which are the business of `gradus-package`.
 
 mod activations;
+mod backward;
 mod block_type;
 mod blocks;
 mod dequantize;
@@ -14,6 +15,7 @@ mod product;
 mod quantize;
 mod search;
 
+pub use backward::linear_quantized_backward;
 pub use block_type::BlockType;
 pub use dequantize::dequantize;
 pub use matrix::{MatrixError, QuantizedMatrix};

@@ -133,7 +133,7 @@ fn cropped_to(x: &Tensor, ids: &Tensor, axis: usize) -> Result<Option<Tensor>> {
 }
 
 /// The indices in order, each checked to be within `0..bound`.
-fn checked_ids(op: &'static str, ids: &Tensor, bound: usize) -> Result<Tensor> {
+pub(crate) fn checked_ids(op: &'static str, ids: &Tensor, bound: usize) -> Result<Tensor> {
     if ids.dtype() != DType::I64 {
         return Err(Error::UnsupportedDType {
             op,

@@ -42,5 +42,6 @@ pub use cross_entropy::{CrossEntropyOptions, Reduction};
 pub use linear::Activation;
 pub use linear_cross_entropy::LinearCrossEntropyOptions;
 pub use packed_linear::PackedLinear;
+pub(crate) use index::checked_ids;
 pub use pooling::PoolOptions;
 pub use rope::RopePositions;

@@ -15,4 +15,6 @@ mod gradients;
 #[cfg(test)]
 mod linear_bf16;
 #[cfg(test)]
+mod quantized_linear;
+#[cfg(test)]
 mod transformer_ops;

@@ -21,9 +21,12 @@ use crate::isa::{Isa, isa};
 use crate::pool::{self, SharedMut, parallel_for};
 use crate::scratch::with_scratch;
 
-/// Rows multiplied at a time: whole tiles, few enough that their codes stay in cache (384 rows of 2048 are 768 KiB), many enough that reading
-/// the weights again for the next ones does not count.
-const ROWS_BLOCK: usize = 32 * HEIGHTS[0];
+/// Codes of activations multiplied at a time: a quarter of a second-level cache. All panels of the weights pass over them, so they
+/// must stay there; with 768 KiB the products ran at half the speed (Zen 4, 1 MiB of L2).
+const ROWS_BYTES: usize = 256 * 1024;
+
+/// The fewest rows at a time, however long: enough that reading the weights again for the next ones does not count.
+const MIN_ROWS_BLOCK: usize = 2 * HEIGHTS[0];
 
 /// Below this many multiply-adds (about 3 µs) a product is not worth a hand-over to another thread.
 const MIN_PARALLEL_WORK: usize = 128 * 1024;
@@ -105,11 +108,17 @@ fn shared_for_isa(isa: Isa, products: &mut [Product<'_>], x: &[f32], rows: usize
             "quant: bias must have a value a row of the weights"
         );
     }
-    for start in (0..rows).step_by(ROWS_BLOCK) {
-        let rows = ROWS_BLOCK.min(rows - start);
+    let block = rows_block(cols);
+    for start in (0..rows).step_by(block) {
+        let rows = block.min(rows - start);
         let x = &x[start * cols..][..rows * cols];
         with_activations(x, rows, |activations| multiply(isa, products, start, activations));
     }
+}
+
+/// Rows multiplied at a time: whole tiles.
+fn rows_block(cols: usize) -> usize {
+    (ROWS_BYTES / cols.max(1) / HEIGHTS[0] * HEIGHTS[0]).max(MIN_ROWS_BLOCK)
 }
 
 /// Runs `body` with `x` quantised, in memory that stays with the thread.

@@ -80,9 +80,9 @@ fn every_format_and_height_equals_the_product_of_its_numbers() {
 }
 
 #[test]
-fn rows_beyond_a_block_of_rows_are_multiplied_too() {
-    check(BlockType::Q4_0, ROWS_BLOCK + 7, 17, 2);
-    check(BlockType::Q6K, ROWS_BLOCK + 1, 5, 1);
+fn rows_beyond_a_block_of_them_are_multiplied_too() {
+    check(BlockType::Q4_0, rows_block(10_240) + 7, 17, 320);
+    check(BlockType::Q6K, rows_block(10_240) + 1, 5, 40);
 }
 
 #[test]
