@@ -42,6 +42,7 @@ extern crate self as gradus_nn;
 mod buffer;
 mod error;
 pub mod families;
+pub mod generation;
 pub mod init;
 mod layer;
 pub mod layers;

@@ -86,13 +86,8 @@ fn compare(targets: &[(String, Target)], state: &[(String, Tensor)]) -> StateDic
             }
         }
     }
-    let unexpected = state.iter().filter(|(name, _)| !wanted.contains(name.as_str()));
-    report.unexpected = unexpected
-        .map(|(name, _)| UnexpectedTensor {
-            name: name.clone(),
-            did_you_mean: nearest(name, report.missing.iter().map(|missing| missing.name.as_str())),
-        })
-        .collect();
+    let given = state.iter().map(|(name, _)| name.as_str());
+    report.add_unexpected(given.filter(|name| !wanted.contains(name)));
     report
 }
 
@@ -158,6 +153,15 @@ pub struct MismatchedTensor {
 }
 
 impl StateDictMismatch {
+    /// Notes names that the model does not have; the missing ones, among which they are looked for, come before.
+    pub(crate) fn add_unexpected<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        let missing = &self.missing;
+        self.unexpected.extend(names.map(|name| UnexpectedTensor {
+            name: name.to_owned(),
+            did_you_mean: nearest(name, missing.iter().map(|missing| missing.name.as_str())),
+        }));
+    }
+
     /// Whether everything fits.
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty()

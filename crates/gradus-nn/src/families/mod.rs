@@ -7,6 +7,7 @@ mod cnn;
 mod config;
 mod mlp;
 mod quantization;
+pub mod transformer;
 
 pub use cnn::{Cnn, CnnConfig, CnnStyle};
 pub use config::{ActivationName, MAX_PARAMETERS, ModelConfig};

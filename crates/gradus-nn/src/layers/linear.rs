@@ -89,6 +89,20 @@ impl Linear {
         }
     }
 
+    /// A layer of these values: `weight` `[out_features, in_features]` in `f32` or bf16, `bias` `[out_features]`.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) for values that are no floats.
+    pub fn from_tensors(weight: Tensor, bias: Option<Tensor>, precision: Precision) -> Result<Linear> {
+        Ok(Linear {
+            weight: Parameter::new(weight)?,
+            bias: bias.map(Parameter::new).transpose()?,
+            mode: Mode::default(),
+            precision,
+            packed: PackedCache::default(),
+        })
+    }
+
     /// The weight, `[out_features, in_features]`.
     pub fn weight(&self) -> &Parameter {
         &self.weight

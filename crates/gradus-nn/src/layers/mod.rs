@@ -12,6 +12,7 @@ mod global_avg_pool2d;
 mod int8_linear;
 mod layer_norm;
 mod linear;
+mod lora;
 mod max_pool2d;
 mod sequential;
 
@@ -26,5 +27,6 @@ pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use int8_linear::{Int8Linear, quantize_weight};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
+pub use lora::{Lora, LoraConfig};
 pub use max_pool2d::MaxPool2d;
 pub use sequential::Sequential;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use gradus_tensor::Tensor;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
@@ -72,24 +73,7 @@ impl GoldenFile {
         let view = file
             .tensor(&format!("{}.{name}", case.name))
             .expect("a golden file");
-        let words = view.data();
-        match view.dtype() {
-            Dtype::F32 => {
-                let values = words
-                    .chunks_exact(4)
-                    .map(|b| f32::from_le_bytes(b.try_into().expect("a golden file")))
-                    .collect();
-                Tensor::from_vec::<f32>(values, view.shape()).expect("a golden file")
-            }
-            Dtype::I64 => {
-                let values = words
-                    .chunks_exact(8)
-                    .map(|b| i64::from_le_bytes(b.try_into().expect("a golden file")))
-                    .collect();
-                Tensor::from_vec::<i64>(values, view.shape()).expect("a golden file")
-            }
-            other => panic!("{}.{name}: no test reads {other:?}", case.name),
-        }
+        to_tensor(&view)
     }
 
     /// As [`tensor`](GoldenFile::tensor), but a single number takes any shape: NumPy stores scalars as `[1]`.
@@ -118,5 +102,27 @@ impl GoldenFile {
                 case.name
             );
         }
+    }
+}
+
+/// The numbers of a tensor in a golden file.
+pub fn to_tensor(view: &TensorView) -> Tensor {
+    let words = view.data();
+    match view.dtype() {
+        Dtype::F32 => {
+            let values = words
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes(b.try_into().expect("a golden file")))
+                .collect();
+            Tensor::from_vec::<f32>(values, view.shape()).expect("a golden file")
+        }
+        Dtype::I64 => {
+            let values = words
+                .chunks_exact(8)
+                .map(|b| i64::from_le_bytes(b.try_into().expect("a golden file")))
+                .collect();
+            Tensor::from_vec::<i64>(values, view.shape()).expect("a golden file")
+        }
+        other => panic!("no test reads {other:?}"),
     }
 }

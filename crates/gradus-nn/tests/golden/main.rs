@@ -1,5 +1,7 @@
-//! Losses and layers against PyTorch's answers in the golden files.
+//! Losses, layers and whole models against the answers of PyTorch and `transformers` in the golden files.
 
 mod file;
 mod layers;
 mod losses;
+#[cfg(test)]
+mod transformers;

@@ -196,7 +196,10 @@ fn settings(config: &Map<String, Value>, layer_type: &str) -> Result<(Keys, bool
     let Some(Value::Object(found)) = found else {
         return match found {
             None => Ok((Keys::default(), false)),
-            Some(other) => Err(RopeProblem::new(other.to_string(), "rotary settings are an object")),
+            Some(other) => Err(RopeProblem::new(
+                other.to_string(),
+                "rotary settings are an object",
+            )),
         };
     };
     let by_layer = [FULL, SLIDING].iter().any(|layer| found.contains_key(*layer));

@@ -58,7 +58,10 @@ fn mistakes_are_named() {
     let scaling = |scaling: Value| serde_json::json!({ "rope_scaling": scaling });
     for (config, part) in [
         (scaling(serde_json::json!({"type": "magic"})), "magic"),
-        (scaling(serde_json::json!({"type": "linear"})), "factor is missing"),
+        (
+            scaling(serde_json::json!({"type": "linear"})),
+            "factor is missing",
+        ),
         (
             scaling(serde_json::json!({"type": "linear", "factor": 0.0})),
             "factor is 0",
