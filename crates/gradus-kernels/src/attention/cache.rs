@@ -6,12 +6,22 @@
 
 use half::bf16;
 
-use super::{Heads, Inputs, Rule, Shape, attention};
+use super::engine::{Engine, Portable};
+use super::forward::{self, Block, KEY_BLOCK, Outputs, Source};
+use super::panel::PANEL;
+use super::stored::{Stored, decode_group, decode_rows, encode_row};
+use super::{Heads, Rule, Shape, decode};
 use crate::aligned::{LINE_BYTES, Line};
-use crate::scratch::with_scratch;
+use crate::isa::{Isa, isa};
+use crate::matrix::MatRef;
+use crate::partition::Pieces;
+use crate::pool;
 
 /// Keys side by side in memory: the lanes of a 512-bit vector of `f32`.
 pub const KEY_GROUP: usize = 16;
+
+/// Fewer elements than this (about 10 µs) are appended on the caller.
+const MIN_PARALLEL_APPEND: usize = 16 * 1024;
 
 /// How a cache stores its elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -166,33 +176,55 @@ impl Cache {
 
     fn append_as<S: Stored>(&mut self, k: &Heads<f32>, v: &Heads<f32>, seq: usize) {
         let CacheShape {
-            kv_heads, head_dim, ..
+            batch,
+            kv_heads,
+            head_dim,
+            ..
         } = self.shape;
-        let keys = bytemuck::cast_slice_mut::<Line, S>(&mut self.keys);
-        let values = bytemuck::cast_slice_mut::<Line, S>(&mut self.values);
-        for pair in 0..self.shape.batch * kv_heads {
+        let (capacity, len) = (self.capacity, self.len);
+        let keys = Pieces::new(bytemuck::cast_slice_mut::<Line, S>(&mut self.keys));
+        let values = Pieces::new(bytemuck::cast_slice_mut::<Line, S>(&mut self.values));
+        let scales = [&mut self.key_scales, &mut self.value_scales].map(|scales| Pieces::new(scales));
+        let head = |pair: usize| {
+            let positions = pair * capacity..(pair + 1) * capacity;
+            let elements = positions.start * head_dim..positions.end * head_dim;
+            // SAFETY: each head is written by one task.
+            let (keys, values) = unsafe { (keys.get(elements.clone()), values.get(elements)) };
             for i in 0..seq {
-                let at = pair * self.capacity + self.len + i;
-                let row = |x: &Heads<f32>| x.start(pair / kv_heads, i, pair % kv_heads);
-                let (k, v) = (&k.data[row(k)..][..head_dim], &v.data[row(v)..][..head_dim]);
+                let at = len + i;
+                let start = |x: &Heads<f32>| x.start(pair / kv_heads, i, pair % kv_heads);
+                let (k, v) = (&k.data[start(k)..][..head_dim], &v.data[start(v)..][..head_dim]);
+                let (k_scale, v_scale) = (S::scale(k), S::scale(v));
                 let lane = at / KEY_GROUP * KEY_GROUP * head_dim + at % KEY_GROUP;
-                let scale = S::scale(k);
                 for (stored, &x) in keys[lane..].iter_mut().step_by(KEY_GROUP).zip(k) {
-                    *stored = S::encode(x, scale);
+                    *stored = S::encode(x, k_scale);
                 }
-                self.key_scales
-                    .get_mut(at)
-                    .into_iter()
-                    .for_each(|slot| *slot = scale);
-                let scale = S::scale(v);
-                for (stored, &x) in values[at * head_dim..].iter_mut().zip(v) {
-                    *stored = S::encode(x, scale);
+                encode_row(&mut values[at * head_dim..(at + 1) * head_dim], v, v_scale);
+                if S::SCALED {
+                    let at = positions.start + at;
+                    // SAFETY: as above.
+                    unsafe { scales[0].get(at..at + 1)[0] = k_scale };
+                    // SAFETY: as above.
+                    unsafe { scales[1].get(at..at + 1)[0] = v_scale };
                 }
-                self.value_scales
-                    .get_mut(at)
-                    .into_iter()
-                    .for_each(|slot| *slot = scale);
             }
+        };
+        if batch * seq * kv_heads * head_dim < MIN_PARALLEL_APPEND {
+            (0..batch * kv_heads).for_each(head);
+        } else {
+            pool::parallel_for(batch * kv_heads, head);
+        }
+    }
+
+    fn view<S: Stored>(&self) -> View<'_, S> {
+        View {
+            keys: bytemuck::cast_slice(&self.keys),
+            values: bytemuck::cast_slice(&self.values),
+            key_scales: &self.key_scales,
+            value_scales: &self.value_scales,
+            capacity: self.capacity,
+            kv_heads: self.shape.kv_heads,
+            head_dim: self.shape.head_dim,
         }
     }
 
@@ -242,59 +274,103 @@ fn copy_prefixes<T: Copy>(new: &mut [T], old: &[T], [to, from]: [usize; 2]) {
     }
 }
 
-/// An element of a cache.
-trait Stored: bytemuck::Pod {
-    /// The scale that a row is stored with.
-    fn scale(row: &[f32]) -> f32;
-    /// The nearest element to `x / scale`.
-    fn encode(x: f32, scale: f32) -> Self;
-    /// The number, scale aside.
-    fn decode(self) -> f32;
+/// A cache of a known element type, for reading. A `pair` is a sequence and a head: `batch · kv_heads + head`.
+pub(super) struct View<'a, S> {
+    keys: &'a [S],
+    values: &'a [S],
+    key_scales: &'a [f32],
+    value_scales: &'a [f32],
+    capacity: usize,
+    kv_heads: usize,
+    pub head_dim: usize,
 }
 
-impl Stored for f32 {
-    fn scale(_row: &[f32]) -> f32 {
-        1.0
-    }
-    fn encode(x: f32, _scale: f32) -> Self {
-        x
-    }
-    fn decode(self) -> f32 {
-        self
-    }
-}
-
-impl Stored for bf16 {
-    fn scale(_row: &[f32]) -> f32 {
-        1.0
-    }
-    fn encode(x: f32, _scale: f32) -> Self {
-        bf16::from_f32(x)
-    }
-    fn decode(self) -> f32 {
-        self.to_f32()
-    }
-}
-
-impl Stored for i8 {
-    fn scale(row: &[f32]) -> f32 {
-        row.iter().fold(0.0, |max: f32, x| max.max(x.abs())) / 127.0
-    }
-    fn encode(x: f32, scale: f32) -> Self {
-        // A row of zeros has scale zero.
-        if scale > 0.0 {
-            (x / scale).round_ties_even() as i8
+impl<S: Stored> View<'_, S> {
+    /// The group of keys `[head_dim][KEY_GROUP]` that starts at position `at`, and their scales if they have any.
+    pub(super) fn group(&self, pair: usize, at: usize) -> (&[S], &[f32]) {
+        let start = pair * self.capacity + at;
+        let scales = if S::SCALED {
+            &self.key_scales[start..start + KEY_GROUP]
         } else {
-            0
+            &[]
+        };
+        (
+            &self.keys[start * self.head_dim..][..KEY_GROUP * self.head_dim],
+            scales,
+        )
+    }
+
+    /// Rows of values, and their scales if they have any.
+    pub(super) fn values(&self, pair: usize, at: std::ops::Range<usize>) -> (&[S], &[f32]) {
+        let (start, end) = (pair * self.capacity + at.start, pair * self.capacity + at.end);
+        let scales = if S::SCALED {
+            &self.value_scales[start..end]
+        } else {
+            &[]
+        };
+        (&self.values[start * self.head_dim..end * self.head_dim], scales)
+    }
+
+    fn pair(&self, block: &Block) -> usize {
+        block.batch * self.kv_heads + block.head
+    }
+}
+
+impl<S: Stored> Source<f32> for View<'_, S> {
+    fn scratch_len(&self) -> usize {
+        KEY_BLOCK * self.head_dim
+    }
+
+    fn alignment(&self) -> usize {
+        KEY_GROUP
+    }
+
+    fn scores<E: Engine<f32>>(
+        &self,
+        engine: E,
+        scores: &mut [f32],
+        block: &Block,
+        queries: MatRef<f32>,
+        scratch: &mut [f32],
+    ) {
+        for (group, scores) in scores.chunks_mut(KEY_GROUP * PANEL).enumerate() {
+            let at = block.keys.start + group * KEY_GROUP;
+            let (stored, scales) = View::group(self, self.pair(block), at);
+            let data = match S::as_numbers(stored) {
+                Some(numbers) => numbers,
+                None => {
+                    let numbers = &mut scratch[..stored.len()];
+                    decode_group(numbers, stored, scales);
+                    numbers
+                }
+            };
+            let keys = MatRef {
+                data,
+                rows: KEY_GROUP.min(block.keys.end - at),
+                cols: self.head_dim,
+                row_stride: 1,
+                col_stride: KEY_GROUP,
+            };
+            engine.product(scores, PANEL, keys, queries, false);
         }
     }
-    fn decode(self) -> f32 {
-        f32::from(self)
+
+    fn values<'a>(&'a self, block: &Block, scratch: &'a mut [f32]) -> MatRef<'a, f32> {
+        let (stored, scales) = View::values(self, self.pair(block), block.keys.clone());
+        let data = match S::as_numbers(stored) {
+            Some(numbers) => numbers,
+            None => {
+                let numbers = &mut scratch[..stored.len()];
+                decode_rows(numbers, stored, scales, self.head_dim);
+                numbers
+            }
+        };
+        MatRef::row_major(data, block.keys.len(), self.head_dim).t()
     }
 }
 
 /// Attention of queries `[batch, seq_q, heads, head_dim]`, which stand at the last `seq_q` positions of the cache, over all
-/// that it holds. `out` is dense and like the queries.
+/// that it holds. `out` is dense and like the queries. Products are of f32, whatever [`Rule::precision`].
 ///
 /// # Panics
 /// If sizes do not fit together.
@@ -309,7 +385,7 @@ pub fn attention_cached(
         batch,
         kv_heads,
         head_dim,
-        ..
+        cache_type,
     } = cache.shape;
     let shape = Shape {
         batch,
@@ -319,11 +395,39 @@ pub fn attention_cached(
         kv_heads,
         head_dim,
     };
-    with_scratch(2 * shape.keys_len() + shape.rows(), |scratch: &mut [f32]| {
-        let (k, rest) = scratch.split_at_mut(shape.keys_len());
-        let (v, log_sum) = rest.split_at_mut(shape.keys_len());
-        cache.read(k, v);
-        let [k, v] = [&*k, &*v].map(|x| Heads::dense(x, cache.len, kv_heads, head_dim));
-        attention(out, log_sum, &Inputs { q: *q, k, v }, &shape, rule);
-    });
+    assert_eq!(out.len(), shape.queries_len(), "cache: out has the size of q");
+    assert!(
+        kv_heads * shape.group() == heads && seq_q <= cache.len && q.fits([batch, seq_q, heads, head_dim]),
+        "cache: queries fit the cache"
+    );
+    assert!(rule.fits(&shape), "cache: masks have the sizes of the queries");
+    if out.is_empty() {
+        return;
+    }
+    match cache_type {
+        CacheType::F32 => attend(out, q, &cache.view::<f32>(), &shape, rule),
+        CacheType::Bf16 => attend(out, q, &cache.view::<bf16>(), &shape, rule),
+        CacheType::Int8 => attend(out, q, &cache.view::<i8>(), &shape, rule),
+    }
+}
+
+fn attend<S: Stored>(out: &mut [f32], q: &Heads<f32>, view: &View<S>, shape: &Shape, rule: &Rule) {
+    if shape.seq_q == 1 {
+        return decode::decode(out, q, view, shape, rule);
+    }
+    let outputs = Outputs {
+        out: Pieces::new(out),
+        log_sum: None,
+    };
+    match isa() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 { .. } => {
+            // SAFETY: the instruction set is available.
+            let engine = unsafe { super::avx512::Avx512::new() };
+            forward::forward(engine, &outputs, (q, view), shape, rule);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        Isa::Avx512 { .. } => forward::forward(Portable, &outputs, (q, view), shape, rule),
+        Isa::Avx2 | Isa::Neon | Isa::Portable => forward::forward(Portable, &outputs, (q, view), shape, rule),
+    }
 }

@@ -7,13 +7,26 @@
 //!
 //! A query that sees no key has output zero, gradient zero, and a log-sum of −∞.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod backward;
+mod block;
 pub mod cache;
+mod decode;
+mod engine;
+mod forward;
 pub mod naive;
+mod panel;
+mod stored;
 
 use std::ops::Range;
 
 use crate::gemm::Precision;
+use crate::isa::{Isa, isa};
+use crate::partition::Pieces;
 use crate::real::Real;
+use engine::{Engine, Portable};
+use forward::{Outputs, Tensors};
 
 /// Sizes of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +160,17 @@ impl Rule<'_> {
     }
 }
 
+impl Rule<'_> {
+    /// Whether the masks have the sizes of the queries.
+    fn fits(&self, shape: &Shape) -> bool {
+        self.first_key
+            .is_none_or(|first| first.len() == shape.batch * shape.seq_q)
+            && self
+                .key_lengths
+                .is_none_or(|lengths| lengths.len() == shape.batch)
+    }
+}
+
 /// A count as an index; negative ones are zero.
 fn clamped(count: i64) -> usize {
     usize::try_from(count.max(0)).unwrap_or(usize::MAX)
@@ -188,7 +212,7 @@ pub struct Gradients<'a, T> {
 ///
 /// # Panics
 /// If sizes do not fit together.
-pub fn attention<T: Real>(out: &mut [T], log_sum: &mut [T], inputs: &Inputs<T>, shape: &Shape, rule: &Rule) {
+pub fn attention<T: Float>(out: &mut [T], log_sum: &mut [T], inputs: &Inputs<T>, shape: &Shape, rule: &Rule) {
     check(inputs, shape, rule);
     assert_eq!(out.len(), shape.queries_len(), "attention: out has the size of q");
     assert_eq!(
@@ -196,14 +220,14 @@ pub fn attention<T: Real>(out: &mut [T], log_sum: &mut [T], inputs: &Inputs<T>, 
         shape.rows(),
         "attention: log_sum has a value a row"
     );
-    naive::attention(out, log_sum, inputs, shape, rule);
+    T::forward_on(isa(), [out, log_sum], inputs, shape, rule);
 }
 
 /// Gradients of [`attention`] with respect to its inputs, from the gradient `d_out` of its output.
 ///
 /// # Panics
 /// If sizes do not fit together.
-pub fn attention_backward<T: Real>(
+pub fn attention_backward<T: Float>(
     gradients: Gradients<T>,
     inputs: &Inputs<T>,
     (saved, d_out): (&Saved<T>, &Heads<T>),
@@ -226,7 +250,93 @@ pub fn attention_backward<T: Real>(
             && [gradients.d_k.len(), gradients.d_v.len()] == [shape.keys_len(); 2],
         "attention: gradients and saved values have the sizes of the forward"
     );
-    naive::attention_backward(gradients, inputs, (saved, d_out), shape, rule);
+    T::backward_on(isa(), gradients, inputs, (saved, d_out), (shape, rule));
+}
+
+/// `f32` or `f64`: a type that attention is written for.
+pub trait Float: Real {
+    /// [`attention`] by the kernels of an instruction set, which must be available; sizes have been checked. `outputs` are
+    /// the output and the log-sums.
+    fn forward_on(isa: Isa, outputs: [&mut [Self]; 2], inputs: &Inputs<Self>, shape: &Shape, rule: &Rule);
+
+    /// [`attention_backward`] by the kernels of an instruction set, which must be available; sizes have been checked.
+    fn backward_on(
+        isa: Isa,
+        gradients: Gradients<Self>,
+        inputs: &Inputs<Self>,
+        saved: (&Saved<Self>, &Heads<Self>),
+        rule: (&Shape, &Rule),
+    );
+}
+
+impl Float for f32 {
+    fn forward_on(isa: Isa, outputs: [&mut [f32]; 2], inputs: &Inputs<f32>, shape: &Shape, rule: &Rule) {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the instruction set is available.
+            Isa::Avx512 { .. } => forward(unsafe { avx512::Avx512::new() }, outputs, inputs, shape, rule),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 { .. } => forward(Portable, outputs, inputs, shape, rule),
+            Isa::Avx2 | Isa::Neon | Isa::Portable => forward(Portable, outputs, inputs, shape, rule),
+        }
+    }
+
+    fn backward_on(
+        isa: Isa,
+        gradients: Gradients<f32>,
+        inputs: &Inputs<f32>,
+        saved: (&Saved<f32>, &Heads<f32>),
+        rule: (&Shape, &Rule),
+    ) {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 { .. } => {
+                // SAFETY: the instruction set is available.
+                let engine = unsafe { avx512::Avx512::new() };
+                backward::backward(engine, gradients, inputs, saved, rule);
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 { .. } => backward::backward(Portable, gradients, inputs, saved, rule),
+            Isa::Avx2 | Isa::Neon | Isa::Portable => {
+                backward::backward(Portable, gradients, inputs, saved, rule);
+            }
+        }
+    }
+}
+
+impl Float for f64 {
+    fn forward_on(_: Isa, outputs: [&mut [f64]; 2], inputs: &Inputs<f64>, shape: &Shape, rule: &Rule) {
+        forward(Portable, outputs, inputs, shape, rule);
+    }
+
+    fn backward_on(
+        _: Isa,
+        gradients: Gradients<f64>,
+        inputs: &Inputs<f64>,
+        saved: (&Saved<f64>, &Heads<f64>),
+        rule: (&Shape, &Rule),
+    ) {
+        backward::backward(Portable, gradients, inputs, saved, rule);
+    }
+}
+
+fn forward<T: Real, E: Engine<T>>(
+    engine: E,
+    [out, log_sum]: [&mut [T]; 2],
+    inputs: &Inputs<T>,
+    shape: &Shape,
+    rule: &Rule,
+) {
+    let outputs = Outputs {
+        out: Pieces::new(out),
+        log_sum: Some(Pieces::new(log_sum)),
+    };
+    let source = Tensors {
+        k: inputs.k,
+        v: inputs.v,
+        head_dim: shape.head_dim,
+    };
+    forward::forward(engine, &outputs, (&inputs.q, &source), shape, rule);
 }
 
 fn check<T>(inputs: &Inputs<T>, shape: &Shape, rule: &Rule) {
@@ -251,11 +361,7 @@ fn check<T>(inputs: &Inputs<T>, shape: &Shape, rule: &Rule) {
         inputs.q.fits([batch, seq_q, heads, head_dim]) && inputs.k.fits(keys) && inputs.v.fits(keys),
         "attention: an input reaches out of its data"
     );
-    assert!(
-        rule.first_key.is_none_or(|first| first.len() == batch * seq_q)
-            && rule.key_lengths.is_none_or(|lengths| lengths.len() == batch),
-        "attention: masks have the sizes of the queries"
-    );
+    assert!(rule.fits(shape), "attention: masks have the sizes of the queries");
 }
 
 #[cfg(test)]

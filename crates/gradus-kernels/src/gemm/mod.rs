@@ -21,6 +21,8 @@ mod packed_bf16;
 mod precision;
 mod rounded;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::tile;
 pub use bf16::gemm_bf16;
 pub use operand::Operand;
 pub use packed::{PackedF32, gemm_packed_f32};

@@ -1,8 +1,7 @@
 //! Scaled dot-product attention.
 
-use gradus_kernels::attention::{self, Gradients, Heads, Inputs, Rule, Saved, Shape};
+use gradus_kernels::attention::{self, Float, Gradients, Heads, Inputs, Rule, Saved, Shape};
 use gradus_kernels::gemm::Precision;
-use gradus_kernels::real::Real;
 use smallvec::smallvec;
 
 use super::binary::same_dtype;
@@ -117,7 +116,7 @@ struct SavedTensors {
     mask: Mask,
 }
 
-fn forward<T: Element + Real>(inputs: &[Tensor; 3], shape: &Shape, mask: &Mask) -> Result<(Tensor, Tensor)> {
+fn forward<T: Element + Float>(inputs: &[Tensor; 3], shape: &Shape, mask: &Mask) -> Result<(Tensor, Tensor)> {
     let (inputs, rule) = (views::<T>(inputs)?, mask.rule()?);
     let mut out = None;
     let log_sum = Tensor::build([shape.batch, shape.heads, shape.seq_q], |log_sum: &mut [T]| {
@@ -132,7 +131,7 @@ fn forward<T: Element + Real>(inputs: &[Tensor; 3], shape: &Shape, mask: &Mask) 
 
 impl SavedTensors {
     /// Gradients of the queries, keys and values, which come together.
-    fn backward<T: Element + Real>(&self, d_out: &Tensor, needs: &[bool]) -> Result<Grads> {
+    fn backward<T: Element + Float>(&self, d_out: &Tensor, needs: &[bool]) -> Result<Grads> {
         let d_out = rows_contiguous(d_out)?;
         let d_out = heads::<T>(&d_out)?;
         let (inputs, rule) = (views::<T>(&self.inputs)?, self.mask.rule()?);

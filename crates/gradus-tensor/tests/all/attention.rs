@@ -1,5 +1,6 @@
 //! Attention at its edges, and the key-value cache against attention without one.
 
+use crate::golden_file::{Case, GoldenFile};
 use gradus_tensor::{AttentionOptions, CacheType, DType, Error, KvCache, KvCacheOptions, Tensor, no_grad};
 
 /// Largest difference, relative to the largest output, between cached and uncached attention on standard noise: rounding
@@ -315,4 +316,55 @@ fn misfits_are_errors_that_name_the_rule() {
         ..AttentionOptions::default()
     };
     assert!(matches!(refused(short), Error::ShapeMismatch { .. }));
+}
+
+/// Allowed error against PyTorch, absolute and relative: the answers are `f64` results rounded once to `f32`.
+const GOLDEN: [(DType, [f64; 2]); 2] = [(DType::F32, [2e-6, 4e-6]), (DType::F64, [1e-9, 1.2e-7])];
+
+#[test]
+fn attention_equals_pytorch() {
+    let golden = GoldenFile::open("attention.safetensors");
+    for (dtype, tolerance) in GOLDEN {
+        for case in golden.cases() {
+            equals_pytorch(&golden, case, dtype, tolerance);
+        }
+    }
+}
+
+fn equals_pytorch(golden: &GoldenFile, case: &Case, dtype: DType, [absolute, relative]: [f64; 2]) {
+    let number = |key: &str| case.has(key).then(|| case.number(key));
+    let mask = |name: &str| {
+        let name = case.inputs.iter().find(|input| input.ends_with(name));
+        name.map(|name| golden.tensor(name))
+    };
+    let options = AttentionOptions {
+        causal: case.flag("causal"),
+        window: case.has("window").then(|| case.integer("window") as usize),
+        scale: number("scale"),
+        softcap: number("softcap"),
+        first_key: mask(".first_key"),
+        key_lengths: mask(".key_lengths"),
+        ..AttentionOptions::default()
+    };
+    let wide = |name: &String| golden.tensor(name).to_dtype(dtype).unwrap();
+    let [q, k, v] = [0, 1, 2].map(|i| wide(&case.inputs[i]).with_grad().unwrap());
+    let out = q.attention(&k, &v, &options).unwrap();
+    out.backward_with(&wide(&case.upstream[0])).unwrap();
+    let got = [out, q.grad().unwrap(), k.grad().unwrap(), v.grad().unwrap()];
+    let names = case.outputs.iter().chain(&case.grads);
+    for (got, name) in got.iter().zip(names) {
+        let numbers = |x: &Tensor| x.to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap();
+        for (at, (got, want)) in numbers(got)
+            .into_iter()
+            .zip(numbers(&golden.tensor(name)))
+            .enumerate()
+        {
+            let error = (got - want).abs();
+            assert!(
+                error <= absolute + relative * want.abs(),
+                "{name}[{at}] {}: {got:e}, want {want:e}, off by {error:e}",
+                case.attrs
+            );
+        }
+    }
 }

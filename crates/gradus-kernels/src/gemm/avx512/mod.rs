@@ -5,7 +5,7 @@
 //! sharing is free to follow the number of threads and the layout of the operands.
 
 mod pack;
-mod tile;
+pub(crate) mod tile;
 
 use std::cell::RefCell;
 use std::ops::Range;

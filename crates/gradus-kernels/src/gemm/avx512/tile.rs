@@ -7,13 +7,13 @@
 use std::arch::x86_64::*;
 
 /// Rows of the tallest tile.
-pub(super) const MAX_ROWS: usize = 14;
+pub(crate) const MAX_ROWS: usize = 14;
 /// Columns of a tile: two vectors.
-pub(super) const COLS: usize = 32;
+pub(crate) const COLS: usize = 32;
 const LANES: usize = 16;
 
 /// One call of the innermost product: `c = epilogue((c or 0) + a · b)`.
-pub(super) struct Tile {
+pub(crate) struct Tile {
     pub k: usize,
     pub a: *const f32,
     /// Distance between rows of A; 1 or anything.
@@ -43,7 +43,7 @@ impl Tile {
     /// The machine has AVX-512F; `rows` is 1 to [`MAX_ROWS`], `cols` 1 to [`COLS`]; the elements of A, B and the bias
     /// named by `rows`, `cols`, `k` and the strides can be read, those of C read and written by nobody else.
     #[inline]
-    pub(super) unsafe fn run(&self) {
+    pub(crate) unsafe fn run(&self) {
         debug_assert!(self.a_row_stride == 1 || self.a_col_stride == 1);
         let vectors = self.cols.div_ceil(LANES);
         let (full, by_rows) = (self.cols == vectors * LANES, self.a_row_stride == 1);
