@@ -17,6 +17,10 @@ const NAMES_LISTED: usize = 12;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Text could not be tokenised, stored, read back or rendered.
+    #[error(transparent)]
+    Text(#[from] crate::text::TextError),
+
     // Files.
     /// The system refused to read.
     #[error("cannot read {}", path.display())]

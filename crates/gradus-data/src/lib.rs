@@ -46,6 +46,7 @@ mod read;
 mod samples;
 mod split;
 mod table;
+pub mod text;
 
 pub use config::{DataConfig, Format, Normalize};
 pub use dataset::Dataset;

@@ -32,6 +32,21 @@ pub const MAX_CATEGORIES: usize = 256;
 /// The most classes of one data set.
 pub const MAX_CLASSES: usize = 1 << 16;
 
+/// The largest `tokenizer.json` read: 256 MiB. The largest in use (vocabularies of 260,000 tokens) take 35 MB.
+pub const MAX_TOKENIZER_BYTES: u64 = 256 << 20;
+
+/// The longest chat template: 1 MiB. The longest in use are 20 kB.
+pub const MAX_TEMPLATE_BYTES: usize = 1 << 20;
+
+/// The most tokens of a vocabulary: four times the largest in use.
+pub const MAX_VOCABULARY: usize = 1 << 20;
+
+/// The longest line of a JSON Lines file: 64 MiB. A line is held in memory whole.
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// The most tokens of one file of instruction data, which are held in memory: a billion, 4 GiB.
+pub const MAX_INSTRUCTION_TOKENS: usize = 1 << 30;
+
 /// Whether `decoded` bytes may be allocated for a file of `encoded` bytes.
 pub(crate) fn expansion_is_justified(encoded: u64, decoded: u64) -> bool {
     decoded <= FREE_EXPANSION_BYTES.max(encoded.saturating_mul(MAX_EXPANSION))

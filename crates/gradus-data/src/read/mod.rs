@@ -5,5 +5,6 @@ pub(crate) mod csv;
 pub(crate) mod folder;
 pub(crate) mod idx;
 pub(crate) mod parquet;
+pub(crate) mod parquet_text;
 pub(crate) mod picture;
 mod thrift;

@@ -60,15 +60,19 @@ pub fn read_parquet(path: &Path, choice: ColumnChoice<'_>) -> Result<Table> {
     let contents = file
         .get_bytes(0, bytes as usize)
         .map_err(|error| source.damaged(error))?;
-    source.check_footer(&contents)?;
+    source.check_footer(&contents, 1)?;
     // The parquet crate asserts some properties of a page's contents (version 60: that a dictionary's strings end with
     // it) where it should return an error. What it was working on is dropped.
-    catch_unwind(AssertUnwindSafe(|| {
+    guarded(path, || {
         let reader = SerializedFileReader::new(contents.clone()).map_err(|error| source.damaged(error))?;
         source.check_metadata(&reader, &contents, choice)?;
         source.read_columns(&reader, choice)
-    }))
-    .unwrap_or_else(|panic| {
+    })
+}
+
+/// Runs the decoder, a panic of which is an error of the file.
+pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
         Err(Error::ParquetDecoder {
             path: path.to_owned(),
             reason: panic_message(&*panic),
@@ -84,34 +88,36 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         .to_owned()
 }
 
-struct Source<'a> {
-    path: &'a Path,
+/// A file, for the errors about it.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
 }
 
 impl Source<'_> {
-    fn io(&self, source: std::io::Error) -> Error {
+    pub(super) fn io(&self, source: std::io::Error) -> Error {
         Error::Io {
             path: self.path.to_owned(),
             source,
         }
     }
 
-    fn damaged(&self, source: ParquetError) -> Error {
+    pub(super) fn damaged(&self, source: ParquetError) -> Error {
         Error::Parquet {
             path: self.path.to_owned(),
             source,
         }
     }
 
-    fn malformed(&self, what: &'static str) -> Error {
+    pub(super) fn malformed(&self, what: &'static str) -> Error {
         Error::ParquetMalformed {
             path: self.path.to_owned(),
             what,
         }
     }
 
-    /// Finds the footer and refuses nested schemas before the parquet crate builds a tree of them.
-    fn check_footer(&self, contents: &[u8]) -> Result<()> {
+    /// Finds the footer and refuses schemas with more than `max_groups` groups of columns, the root included, before the
+    /// parquet crate builds a tree of them.
+    pub(super) fn check_footer(&self, contents: &[u8], max_groups: usize) -> Result<()> {
         let (body, tail) = contents
             .split_last_chunk::<TAIL_LEN>()
             .ok_or_else(|| self.malformed("file length"))?;
@@ -131,7 +137,7 @@ impl Source<'_> {
             Value::Bytes(bytes) if path == SCHEMA_NAME => name = bytes,
             Value::Integer(children) if path == SCHEMA_CHILDREN && children != 0 => {
                 groups += 1;
-                if groups == 2 {
+                if groups == max_groups + 1 {
                     nested = Some(String::from_utf8_lossy(name).into_owned());
                 }
             }
@@ -171,8 +177,7 @@ impl Source<'_> {
                 .iter()
                 .filter(|chunk| !choice.drops(chunk.column_descr().name()))
             {
-                self.check_codec(chunk)?;
-                self.check_pages(chunk, contents)?;
+                self.check_chunk(chunk, contents)?;
             }
         }
         if rows == 0 {
@@ -190,6 +195,12 @@ impl Source<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Checks the codec of a column chunk and the sizes in its page headers.
+    pub(super) fn check_chunk(&self, chunk: &ColumnChunkMetaData, contents: &[u8]) -> Result<()> {
+        self.check_codec(chunk)?;
+        self.check_pages(chunk, contents)
     }
 
     fn check_codec(&self, chunk: &ColumnChunkMetaData) -> Result<()> {
@@ -470,7 +481,7 @@ fn understand(path: &Path, descriptor: &ColumnDescriptor) -> Result<(bool, Meani
     }
 }
 
-fn unsupported(path: &Path, column: &str, found: &str) -> Error {
+pub(super) fn unsupported(path: &Path, column: &str, found: &str) -> Error {
     Error::UnsupportedColumn {
         path: path.to_owned(),
         column: column.to_owned(),
