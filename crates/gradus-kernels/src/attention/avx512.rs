@@ -2,7 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use super::block::{Known, Lanes};
 use super::engine::Engine;
+use super::exponential;
 use super::panel::PANEL;
 use crate::gemm::tile::{COLS, MAX_ROWS, Tile};
 use crate::matrix::MatRef;
@@ -82,6 +84,22 @@ impl Engine<f32> for Avx512 {
             // SAFETY: `self` proves the instructions; there are at most as many rows as lanes.
             unsafe { store_lanes(rows, from, lanes) };
         }
+    }
+
+    fn exponentials(self, scores: &mut [Lanes<f32>], max: &Lanes<f32>, sum: &mut Lanes<f32>) {
+        // SAFETY: `self` proves the instructions.
+        unsafe { exponential::exponentials(scores, max, sum) };
+    }
+
+    fn probabilities_and_gradients(
+        self,
+        scores: &mut [Lanes<f32>],
+        d: &mut [Lanes<f32>],
+        known: &Known<f32>,
+        factor: f32,
+    ) {
+        // SAFETY: `self` proves the instructions.
+        unsafe { exponential::probabilities_and_gradients(scores, d, known, factor) };
     }
 }
 

@@ -200,6 +200,7 @@ impl<'a, T: Real> Work<'a, T> {
             false,
         );
         self.weigh(
+            engine,
             [&mut *p, &mut *d, slopes].map(|x| x.as_chunks_mut().0),
             block,
             rule,
@@ -239,7 +240,13 @@ impl<'a, T: Real> Work<'a, T> {
     }
 
     /// Scores become probabilities, gradients of probabilities those of the products of queries and keys.
-    fn weigh(&self, [p, d, slopes]: [&mut [Lanes<T>]; 3], block: &Block, rule: &Rule) {
+    fn weigh<E: Engine<T>>(
+        &self,
+        engine: E,
+        [p, d, slopes]: [&mut [Lanes<T>]; 3],
+        block: &Block,
+        rule: &Rule,
+    ) {
         let scale = T::from_f64(rule.scale);
         if let Some(cap) = rule.softcap.map(T::from_f64) {
             block::cap_scores(p, cap);
@@ -249,7 +256,7 @@ impl<'a, T: Real> Work<'a, T> {
             block::mask_scores(p, block.keys.start as u32, self.panel);
         }
         let factor = if rule.softcap.is_some() { T::ONE } else { scale };
-        block::probabilities_and_gradients(p, d, &self.known, factor);
+        engine.probabilities_and_gradients(p, d, &self.known, factor);
         if rule.softcap.is_some() {
             block::multiply(d.as_flattened_mut(), slopes.as_flattened());
         }

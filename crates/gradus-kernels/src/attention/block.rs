@@ -75,11 +75,11 @@ impl<T: Real> Online<T> {
 }
 
 vectorize! {
-    /// Scores become `e^(s − max)` and are added to the sums; says whether the correction has to be applied to what
-    /// earlier blocks have given.
-    pub(super) fn online_softmax[T: Real](scores: &mut [Lanes<T>], online: &mut Online<T>) -> bool {
+    /// Looks at the maxima of the next scores; says whether the correction has to be applied to what earlier blocks have
+    /// given.
+    pub(super) fn raise_max[T: Real](scores: &[Lanes<T>], online: &mut Online<T>) -> bool {
         let mut top = [T::NEG_INFINITY; PANEL];
-        for row in scores.iter() {
+        for row in scores {
             for (top, &s) in top.iter_mut().zip(row) {
                 *top = if s > *top { s } else { *top };
             }
@@ -95,20 +95,26 @@ vectorize! {
                 online.sum[lane] *= online.correction[lane];
             }
         }
-        let max = online.max.map(finite);
+        grown
+    }
+}
+
+vectorize! {
+    /// Scores become `e^(s − max)` and are added to the sums.
+    pub(super) fn exponentials[T: Real](scores: &mut [Lanes<T>], max: &Lanes<T>, sum: &mut Lanes<T>) {
+        let max = max.map(finite);
         for row in scores {
-            for ((s, &max), sum) in row.iter_mut().zip(&max).zip(&mut online.sum) {
+            for ((s, &max), sum) in row.iter_mut().zip(&max).zip(&mut *sum) {
                 *s = (*s - max).exp();
                 *sum += *s;
             }
         }
-        grown
     }
 }
 
 /// Zero for −∞: a row without keys has exponentials of zero, not NaN.
 #[inline(always)]
-fn finite<T: Real>(max: T) -> T {
+pub(super) fn finite<T: Real>(max: T) -> T {
     if max == T::NEG_INFINITY { T::ZERO } else { max }
 }
 

@@ -1,12 +1,13 @@
 //! The block operations that the loops of attention are made of, for each instruction set.
 
+use super::block::{self, Known, Lanes};
 use super::panel::PANEL;
 use crate::matrix::MatRef;
 use crate::real::Real;
 use crate::vectorize::vectorize;
 
 /// Products and transpositions of blocks.
-pub(super) trait Engine<T>: Copy + Sync {
+pub(super) trait Engine<T: Real>: Copy + Sync {
     /// `c[rows, cols] = a · b`, or `c + a · b`; the rows of `c` are `c_stride` apart. The columns of `b` are contiguous, and so
     /// are the rows or the columns of `a`.
     fn product(self, c: &mut [T], c_stride: usize, a: MatRef<T>, b: MatRef<T>, accumulate: bool);
@@ -16,6 +17,22 @@ pub(super) trait Engine<T>: Copy + Sync {
 
     /// `rows[lane][e] = from[e][lane]`, the rows dense, for as many as there are.
     fn store_lanes(self, rows: &mut [T], from: &[T]);
+
+    /// See [`block::exponentials`].
+    fn exponentials(self, scores: &mut [Lanes<T>], max: &Lanes<T>, sum: &mut Lanes<T>) {
+        block::exponentials(scores, max, sum);
+    }
+
+    /// See [`block::probabilities_and_gradients`].
+    fn probabilities_and_gradients(
+        self,
+        scores: &mut [Lanes<T>],
+        d: &mut [Lanes<T>],
+        known: &Known<T>,
+        factor: T,
+    ) {
+        block::probabilities_and_gradients(scores, d, known, factor);
+    }
 }
 
 /// Plain loops, which the compiler vectorises as far as the instruction set allows.

@@ -172,7 +172,8 @@ fn attend<T: Real, E: Engine<T>>(
         if !seen {
             block::mask_scores(rows, start as u32, panel);
         }
-        let grown = block::online_softmax(rows, &mut online);
+        let grown = block::raise_max(rows, &mut online);
+        engine.exponentials(rows, &online.max, &mut online.sum);
         let accumulate = start > first;
         if grown && accumulate {
             block::scale_lanes(sums.as_chunks_mut().0, &online.correction);

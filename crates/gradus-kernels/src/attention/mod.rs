@@ -14,6 +14,8 @@ mod block;
 pub mod cache;
 mod decode;
 mod engine;
+#[cfg(target_arch = "x86_64")]
+mod exponential;
 mod forward;
 pub mod naive;
 mod panel;
