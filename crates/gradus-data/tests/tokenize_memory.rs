@@ -11,7 +11,10 @@ use gradus_kernels::pool;
 /// The most memory that the process has held so far.
 fn peak_bytes() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
@@ -32,7 +35,10 @@ fn memory_does_not_grow_with_the_text() {
     let before = peak_bytes();
     let tokens = folder.path().join("tokens");
     let options = TokenizeOptions::new(Part::All);
-    let set = tokenize(&source, &tokenizer, &tokens, &options, |_| ControlFlow::Continue(())).unwrap();
+    let set = tokenize(&source, &tokenizer, &tokens, &options, |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(set.tokens(), source.bytes() + 1);
     // All ids at once, four bytes for each character, would be 128 MiB.
     let grown = peak_bytes() - before;

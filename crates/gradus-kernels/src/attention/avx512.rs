@@ -4,8 +4,8 @@ use std::arch::x86_64::*;
 
 use super::block::{Known, Lanes};
 use super::engine::Engine;
-use super::exponential;
 use super::panel::PANEL;
+use super::weigh;
 use crate::gemm::tile::{COLS, MAX_ROWS, Tile};
 use crate::matrix::MatRef;
 
@@ -24,21 +24,29 @@ impl Avx512 {
     }
 }
 
+/// What [`Engine::product`] asks of its operands.
+///
+/// # Panics
+/// If one of them reaches out of its data, or is contiguous neither way. Rows and columns are not zero.
+pub(super) fn check_product(c: &[f32], c_stride: usize, a: &MatRef<f32>, b: &MatRef<f32>) {
+    let one_way = a.row_stride == 1 || a.col_stride == 1 || a.cols == 1;
+    assert!(
+        a.fits() && b.fits() && b.rows == a.cols && (b.col_stride == 1 || b.cols == 1) && one_way,
+        "bug: operands of a block product"
+    );
+    assert!(
+        b.cols <= c_stride && (a.rows - 1) * c_stride + b.cols <= c.len(),
+        "bug: output of a block product"
+    );
+}
+
 impl Engine<f32> for Avx512 {
     fn product(self, c: &mut [f32], c_stride: usize, a: MatRef<f32>, b: MatRef<f32>, accumulate: bool) {
         let (rows, cols, k) = (a.rows, b.cols, a.cols);
         if rows == 0 || cols == 0 {
             return;
         }
-        let one_way = a.row_stride == 1 || a.col_stride == 1 || k == 1;
-        assert!(
-            a.fits() && b.fits() && b.rows == k && (b.col_stride == 1 || cols == 1) && one_way,
-            "bug: operands of a block product"
-        );
-        assert!(
-            cols <= c_stride && (rows - 1) * c_stride + cols <= c.len(),
-            "bug: output of a block product"
-        );
+        check_product(c, c_stride, &a, &b);
         // Tiles of one height: the last is not left with a row or two, whose additions would wait for each other.
         let height = rows.div_ceil(rows.div_ceil(MAX_ROWS));
         for row in (0..rows).step_by(height) {
@@ -86,9 +94,14 @@ impl Engine<f32> for Avx512 {
         }
     }
 
+    fn scale_lanes(self, rows: &mut [Lanes<f32>], factor: &Lanes<f32>) {
+        // SAFETY: `self` proves the instructions.
+        unsafe { weigh::scale_lanes(rows, factor) };
+    }
+
     fn exponentials(self, scores: &mut [Lanes<f32>], max: &Lanes<f32>, sum: &mut Lanes<f32>) {
         // SAFETY: `self` proves the instructions.
-        unsafe { exponential::exponentials(scores, max, sum) };
+        unsafe { weigh::exponentials(scores, max, sum) };
     }
 
     fn probabilities_and_gradients(
@@ -99,7 +112,7 @@ impl Engine<f32> for Avx512 {
         factor: f32,
     ) {
         // SAFETY: `self` proves the instructions.
-        unsafe { exponential::probabilities_and_gradients(scores, d, known, factor) };
+        unsafe { weigh::probabilities_and_gradients(scores, d, known, factor) };
     }
 }
 
@@ -153,7 +166,7 @@ unsafe fn store_lanes(rows: &mut [f32], from: &[f32], lanes: usize) {
 }
 
 /// The lowest `count` of 16 lanes.
-fn mask(count: usize) -> __mmask16 {
+pub(super) fn mask(count: usize) -> __mmask16 {
     (((1_u32 << count.min(LANES)) - 1) & 0xffff) as __mmask16
 }
 

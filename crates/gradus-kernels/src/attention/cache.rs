@@ -10,8 +10,9 @@ use super::engine::{Engine, Portable};
 use super::forward::{self, Block, KEY_BLOCK, Outputs, Source};
 use super::panel::PANEL;
 use super::stored::{Stored, decode_group, decode_rows, encode_row};
-use super::{Heads, Rule, Shape, decode};
+use super::{Heads, Rule, Shape, decode, on_engine};
 use crate::aligned::{LINE_BYTES, Line};
+use crate::gemm::Precision;
 use crate::isa::{Isa, isa};
 use crate::matrix::MatRef;
 use crate::partition::Pieces;
@@ -370,7 +371,8 @@ impl<S: Stored> Source<f32> for View<'_, S> {
 }
 
 /// Attention of queries `[batch, seq_q, heads, head_dim]`, which stand at the last `seq_q` positions of the cache, over all
-/// that it holds. `out` is dense and like the queries. Products are of f32, whatever [`Rule::precision`].
+/// that it holds. `out` is dense and like the queries. The products of a single query are of f32, whatever
+/// [`Rule::precision`].
 ///
 /// # Panics
 /// If sizes do not fit together.
@@ -419,15 +421,5 @@ fn attend<S: Stored>(out: &mut [f32], q: &Heads<f32>, view: &View<S>, shape: &Sh
         out: Pieces::new(out),
         log_sum: None,
     };
-    match isa() {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 { .. } => {
-            // SAFETY: the instruction set is available.
-            let engine = unsafe { super::avx512::Avx512::new() };
-            forward::forward(engine, &outputs, (q, view), shape, rule);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx512 { .. } => forward::forward(Portable, &outputs, (q, view), shape, rule),
-        Isa::Avx2 | Isa::Neon | Isa::Portable => forward::forward(Portable, &outputs, (q, view), shape, rule),
-    }
+    on_engine!(isa(), rule.precision, engine => forward::forward(engine, &outputs, (q, view), shape, rule));
 }

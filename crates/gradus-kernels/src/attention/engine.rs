@@ -18,6 +18,11 @@ pub(super) trait Engine<T: Real>: Copy + Sync {
     /// `rows[lane][e] = from[e][lane]`, the rows dense, for as many as there are.
     fn store_lanes(self, rows: &mut [T], from: &[T]);
 
+    /// See [`block::scale_lanes`].
+    fn scale_lanes(self, rows: &mut [Lanes<T>], factor: &Lanes<T>) {
+        block::scale_lanes(rows, factor);
+    }
+
     /// See [`block::exponentials`].
     fn exponentials(self, scores: &mut [Lanes<T>], max: &Lanes<T>, sum: &mut Lanes<T>) {
         block::exponentials(scores, max, sum);

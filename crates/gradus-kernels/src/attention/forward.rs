@@ -176,7 +176,7 @@ fn attend<T: Real, E: Engine<T>>(
         engine.exponentials(rows, &online.max, &mut online.sum);
         let accumulate = start > first;
         if grown && accumulate {
-            block::scale_lanes(sums.as_chunks_mut().0, &online.correction);
+            engine.scale_lanes(sums.as_chunks_mut().0, &online.correction);
         }
         let weights = MatRef::row_major(scores, n, PANEL);
         engine.product(sums, PANEL, source.values(&block, scratch), weights, accumulate);
@@ -196,7 +196,7 @@ fn write<T: Real, E: Engine<T>>(
     let inverse: Lanes<T> = online
         .sum
         .map(|sum| if sum == T::ZERO { T::ZERO } else { T::ONE / sum });
-    block::scale_lanes(sums.as_chunks_mut().0, &inverse);
+    engine.scale_lanes(sums.as_chunks_mut().0, &inverse);
     let dense = &mut dense[..panel.lanes * shape.head_dim];
     engine.store_lanes(dense, sums);
     write_rows(&outputs.out, dense, panel, shape);

@@ -10,16 +10,18 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod backward;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod block;
 pub mod cache;
 mod decode;
 mod engine;
-#[cfg(target_arch = "x86_64")]
-mod exponential;
 mod forward;
 pub mod naive;
 mod panel;
 mod stored;
+#[cfg(target_arch = "x86_64")]
+mod weigh;
 
 use std::ops::Range;
 
@@ -121,7 +123,7 @@ pub struct Rule<'a> {
     pub scale: f64,
     /// Scaled scores `s` become `softcap · tanh(s / softcap)`.
     pub softcap: Option<f64>,
-    /// How the products are computed; `f64` ignores it.
+    /// How the products are computed; `f64` ignores it, and so does a machine without bf16 instructions.
     pub precision: Precision,
 }
 
@@ -271,16 +273,41 @@ pub trait Float: Real {
     );
 }
 
+/// Evaluates an expression with `$engine` standing for the f32 engine of an instruction set, which must be available.
+/// Where there are no bf16 instructions, products are of f32.
+macro_rules! on_engine {
+    ($isa:expr, $precision:expr, $engine:ident => $body:expr) => {
+        match ($isa, $precision) {
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 { bf16: true, .. }, Precision::Bf16) => {
+                // SAFETY: the instruction set is available.
+                let $engine = unsafe { $crate::attention::bf16::Bf16::new() };
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 { .. }, Precision::F32 | Precision::Bf16) => {
+                // SAFETY: the instruction set is available.
+                let $engine = unsafe { $crate::attention::avx512::Avx512::new() };
+                $body
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            (Isa::Avx512 { .. }, Precision::F32 | Precision::Bf16) => {
+                let $engine = Portable;
+                $body
+            }
+            (Isa::Avx2 | Isa::Neon | Isa::Portable, Precision::F32 | Precision::Bf16) => {
+                let $engine = Portable;
+                $body
+            }
+        }
+    };
+}
+
+use on_engine;
+
 impl Float for f32 {
     fn forward_on(isa: Isa, outputs: [&mut [f32]; 2], inputs: &Inputs<f32>, shape: &Shape, rule: &Rule) {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the instruction set is available.
-            Isa::Avx512 { .. } => forward(unsafe { avx512::Avx512::new() }, outputs, inputs, shape, rule),
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx512 { .. } => forward(Portable, outputs, inputs, shape, rule),
-            Isa::Avx2 | Isa::Neon | Isa::Portable => forward(Portable, outputs, inputs, shape, rule),
-        }
+        on_engine!(isa, rule.precision, engine => forward(engine, outputs, inputs, shape, rule));
     }
 
     fn backward_on(
@@ -290,19 +317,7 @@ impl Float for f32 {
         saved: (&Saved<f32>, &Heads<f32>),
         rule: (&Shape, &Rule),
     ) {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 { .. } => {
-                // SAFETY: the instruction set is available.
-                let engine = unsafe { avx512::Avx512::new() };
-                backward::backward(engine, gradients, inputs, saved, rule);
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx512 { .. } => backward::backward(Portable, gradients, inputs, saved, rule),
-            Isa::Avx2 | Isa::Neon | Isa::Portable => {
-                backward::backward(Portable, gradients, inputs, saved, rule);
-            }
-        }
+        on_engine!(isa, rule.1.precision, engine => backward::backward(engine, gradients, inputs, saved, rule));
     }
 }
 

@@ -280,8 +280,28 @@ fn blocked_attention_equals_the_definition_on_every_instruction_set() {
 }
 
 #[test]
+fn products_of_bf16_pairs_are_as_near_as_their_eight_bits() {
+    /// Two roundings of half of 2⁻⁸ each, relative to the largest result.
+    const TOLERANCE: f64 = 1.2e-2;
+    for (shape, rule) in rules() {
+        let rule = Rule {
+            precision: Precision::Bf16,
+            ..rule
+        };
+        let want = by_definition(&shape, &rule, &inputs_of(&shape));
+        for isa in crate::isa::available() {
+            let got = blocked::<f32>(isa, &shape, &rule, &inputs_of(&shape));
+            assert_same(&got, &want, TOLERANCE);
+        }
+    }
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (shape, rule) = rules()[9];
     let inputs: [Vec<f32>; 4] = inputs_of(&shape);
-    crate::testing::same_for_every_thread_count(|| blocked(isa(), &shape, &rule, &inputs));
+    for precision in Precision::ALL {
+        let rule = Rule { precision, ..rule };
+        crate::testing::same_for_every_thread_count(|| blocked(isa(), &shape, &rule, &inputs));
+    }
 }

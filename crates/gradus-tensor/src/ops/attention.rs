@@ -28,7 +28,7 @@ pub struct AttentionOptions {
     pub first_key: Option<Tensor>,
     /// I64 `[batch]`: how many keys of each sequence are seen; those after are padding. Negative ones are 0.
     pub key_lengths: Option<Tensor>,
-    /// How the products are computed; the rest is `f32`. `f64` tensors ignore it.
+    /// How the products are computed; the rest is `f32`. `f64` tensors ignore it, and so do machines without bf16 instructions.
     pub precision: Precision,
 }
 

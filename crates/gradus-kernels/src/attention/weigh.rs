@@ -1,4 +1,4 @@
-//! The exponentials of a block of scores in AVX-512.
+//! What happens to a block of scores between the products, in AVX-512 where the compiler's loops fall short.
 
 use std::arch::x86_64::*;
 
@@ -54,6 +54,21 @@ unsafe fn exp2(t: __m512) -> __m512 {
 unsafe fn exp_from(s: __m512, base: __m512) -> __m512 {
     // SAFETY: the caller's promise; no memory is touched.
     unsafe { exp2(_mm512_fmsub_ps(s, _mm512_set1_ps(std::f32::consts::LOG2_E), base)) }
+}
+
+/// See [`super::block::scale_lanes`], which the compiler vectorises across rows, by gathers.
+#[target_feature(enable = "avx512f")]
+pub(super) fn scale_lanes(rows: &mut [Lanes<f32>], factor: &Lanes<f32>) {
+    for half in (0..PANEL).step_by(LANES) {
+        // SAFETY: a half of a row is 16 elements, and the instructions are those of this function.
+        unsafe {
+            let factor = _mm512_loadu_ps(factor.as_ptr().add(half));
+            for row in rows.iter_mut() {
+                let at = row.as_mut_ptr().add(half);
+                _mm512_storeu_ps(at, _mm512_mul_ps(_mm512_loadu_ps(at), factor));
+            }
+        }
+    }
 }
 
 /// See [`super::block::exponentials`].
