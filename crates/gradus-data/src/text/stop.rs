@@ -3,7 +3,7 @@
 /// Why a stream ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Which of the stop strings came; the first in the text, and of several at one place the first that was given.
+    /// Which of the stop strings came: the one that was whole first, the longest of those that end at one place.
     pub index: usize,
     /// What had arrived after it.
     pub rest: String,
@@ -52,11 +52,14 @@ impl StopMatcher {
         self.stopped.as_ref()
     }
 
+    /// The stop string that is whole first, as its start and its index; the longest of those that end together.
     fn first_match(&self) -> Option<(usize, usize)> {
         let stops = self.stops.iter().enumerate().filter(|(_, stop)| !stop.is_empty());
-        stops
-            .filter_map(|(index, stop)| Some((self.held.find(stop.as_str())?, index)))
-            .min()
+        let matches = stops.filter_map(|(index, stop)| {
+            let start = self.held.find(stop.as_str())?;
+            Some((start + stop.len(), start, index))
+        });
+        matches.min().map(|(_, start, index)| (start, index))
     }
 
     /// Length of the longest end of the held text that a stop string starts with.
@@ -115,7 +118,8 @@ mod tests {
         #[test]
         fn pieces_do_not_matter(text in "[abß]{0,40}", stops in prop::collection::vec("[abß]{0,3}", 0..4), cuts in prop::collection::vec(0usize..41, 0..8)) {
             let whole = stops.iter().enumerate().filter(|(_, stop)| !stop.is_empty())
-                .filter_map(|(index, stop)| Some((text.find(stop.as_str())?, index))).min();
+                .filter_map(|(index, stop)| Some((text.find(stop.as_str())? + stop.len(), text.find(stop.as_str())?, index)))
+                .min().map(|(_, start, index)| (start, index));
             let mut cuts: Vec<usize> = cuts.into_iter().filter(|&cut| cut <= text.len() && text.is_char_boundary(cut)).collect();
             cuts.sort_unstable();
             let mut matcher = StopMatcher::new(stops);

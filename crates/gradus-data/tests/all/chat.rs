@@ -134,7 +134,7 @@ fn templates_of_strangers_end() {
         "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{% set s = namespace(x='ab') %}{% for i in range(1000) %}{% set s.x = s.x + s.x %}{% endfor %}{{ s.x }}",
-        "{% set s = namespace(x=[1]) %}{% for i in range(1000) %}{% set s.x = s.x + s.x %}{% endfor %}{{ s.x | tojson }}",
+        "{% set s = namespace(x=[1]) %}{% for i in range(30) %}{% set s.x = s.x + s.x %}{% endfor %}{{ s.x | tojson }}",
         "{{ 'a' * 10000000000 }}",
         "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
         "{{ [1, 2] | tojson(indent=100000000000) }}",

@@ -214,12 +214,12 @@ fn damaged_files_are_made_again_and_whole_ones_kept() {
         .unwrap()
         .modified()
         .unwrap();
-    let damage: [&dyn Fn(&mut Vec<u8>); 5] = [
-        &|bytes| *bytes.last_mut().unwrap() ^= 1,
-        &|bytes| bytes.truncate(bytes.len() - 2),
-        &|bytes| bytes[80] ^= 1,
-        &|bytes| bytes.clear(),
-        &|bytes| bytes[30] = 0xff,
+    let damage: [fn(&mut Vec<u8>); 5] = [
+        |bytes| *bytes.last_mut().unwrap() ^= 1,
+        |bytes| bytes.truncate(bytes.len() - 2),
+        |bytes| bytes[80] ^= 1,
+        |bytes| bytes.clear(),
+        |bytes| bytes[30] = 0xff,
     ];
     for damage in damage {
         let path = tokens.join("shard-00001.tokens");

@@ -2,8 +2,8 @@
 //!
 //! They are written for Python's Jinja as `transformers` sets it up, so that is what they get: its whitespace rules,
 //! its `tojson`, `raise_exception` and `strftime_now`, Python's methods of strings and dictionaries, and loop controls.
-//! They come from strangers: the work and the memory of a rendering are bounded, and there is nothing to reach from
-//! inside.
+//! They come from strangers: the work of a rendering is bounded, and there is nothing to reach from inside. One hole is
+//! the engine's: a template that adds a list to itself more than 32 times makes it hold the list, however long.
 
 mod clock;
 mod generation;
@@ -26,9 +26,9 @@ pub use message::{ChatExtra, ChatMessage};
 /// The name under which the one template is registered.
 const NAME: &str = "chat_template";
 
-/// Instructions, or 64 bytes of output each, that one rendering may use: a hundred times what the longest templates in
-/// use need for a hundred messages, and a second or 128 MB at most.
-const FUEL: u64 = 2_000_000;
+/// Instructions, or 64 bytes of output each, that one rendering may use: enough for conversations of a thousand messages
+/// or ten megabytes, and no more than a second or 32 MB of a template that means harm.
+const FUEL: u64 = 500_000;
 
 /// OpenAI's ChatML, for models that say nothing else.
 const CHATML: &str = "{% for message in messages %}\

@@ -6,6 +6,9 @@ use minijinja::{Error, ErrorKind, State, Value};
 /// Deeper nesting is refused; it is also what `serde_json` parses at most.
 const MAX_DEPTH: usize = 128;
 
+/// What a value costs besides its text: to find the next item of a list that was put together of many takes a while.
+const FUEL_PER_VALUE: u64 = 4;
+
 /// Writes a value as `json.dumps` would, with its options `indent`, `separators`, `sort_keys` and `ensure_ascii`.
 pub(super) fn to_json(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
     let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
@@ -55,7 +58,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         // Output is memory that the engine does not see until it is whole: paid for as it grows.
-        self.state.consume_fuel(1)?;
+        self.state.consume_fuel(FUEL_PER_VALUE)?;
         if depth > MAX_DEPTH {
             return Err(refuse("nested too deeply"));
         }
