@@ -112,6 +112,7 @@ fn optimisers() {
         epsilon: 1e-8,
         weight_decay: 0.0,
         decay_mode: WeightDecay::Coupled,
+        gradient_scale: 1.0,
     };
     report("adam, 784 x 128", || {
         let state = AdamState {

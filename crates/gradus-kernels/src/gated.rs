@@ -1,8 +1,8 @@
 //! Gated linear units, `activation(gate) · up` in one pass (Shazeer 2020), over contiguous slices of one length.
 
+use crate::activation::{self, Activation};
 use crate::partition::{PARALLEL_COSTLY, for_pieces, for_pieces2};
 use crate::real::Real;
-use crate::unary;
 use crate::vectorize::vectorize;
 
 /// What is applied to the gate.
@@ -26,29 +26,28 @@ pub enum GateActivation {
 
 /// `out = activation(gate) · up`, overwritten.
 pub fn gated<T: Real>(out: &mut [T], gate: &[T], up: &[T], activation: GateActivation) {
-    use GateActivation::*;
     match activation {
-        Identity => forward(out, gate, up, |x| x),
-        Relu => forward(out, gate, up, |x| if x <= T::ZERO { T::ZERO } else { x }),
-        Gelu => forward(out, gate, up, unary::gelu_of),
-        GeluTanh => forward(out, gate, up, unary::gelu_tanh_of),
-        Silu => forward(out, gate, up, |x| x * x.sigmoid()),
-        Tanh => forward(out, gate, up, T::tanh),
-        Sigmoid => forward(out, gate, up, T::sigmoid),
+        GateActivation::Identity => forward(out, gate, up, activation::Identity),
+        GateActivation::Relu => forward(out, gate, up, activation::Relu),
+        GateActivation::Gelu => forward(out, gate, up, activation::Gelu),
+        GateActivation::GeluTanh => forward(out, gate, up, activation::GeluTanh),
+        GateActivation::Silu => forward(out, gate, up, activation::Silu),
+        GateActivation::Tanh => forward(out, gate, up, activation::Tanh),
+        GateActivation::Sigmoid => forward(out, gate, up, activation::Sigmoid),
     }
 }
 
-fn forward<T: Real>(out: &mut [T], gate: &[T], up: &[T], f: impl Fn(T) -> T + Copy + Sync) {
+fn forward<T: Real>(out: &mut [T], gate: &[T], up: &[T], activation: impl Activation) {
     debug_assert!(out.len() == gate.len() && out.len() == up.len());
     for_pieces(out, PARALLEL_COSTLY, |out, range| {
-        forward_piece(out, &gate[range.clone()], &up[range], f)
+        forward_piece(out, &gate[range.clone()], &up[range], activation)
     });
 }
 
 vectorize! {
-    fn forward_piece[T: Real, F: Fn(T) -> T](out: &mut [T], gate: &[T], up: &[T], f: F) {
+    fn forward_piece[T: Real, A: Activation](out: &mut [T], gate: &[T], up: &[T], _activation: A) {
         for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-            *out = f(gate) * up;
+            *out = A::value(gate) * up;
         }
     }
 }
@@ -70,34 +69,23 @@ pub fn gated_backward<T: Real>(
     saved: GatedSaved<T>,
     activation: GateActivation,
 ) {
-    use GateActivation::*;
     let d = [d_gate, d_up];
     match activation {
-        Identity => backward(d, d_out, saved, |x| (x, T::ONE)),
-        Relu => backward(d, d_out, saved, |x| match x <= T::ZERO {
-            true => (T::ZERO, T::ZERO),
-            false => (x, T::ONE),
-        }),
-        Gelu => backward(d, d_out, saved, unary::gelu_with_slope),
-        GeluTanh => backward(d, d_out, saved, unary::gelu_tanh_with_slope),
-        Silu => backward(d, d_out, saved, unary::silu_with_slope),
-        Tanh => backward(d, d_out, saved, |x| {
-            let y = x.tanh();
-            (y, T::ONE - y * y)
-        }),
-        Sigmoid => backward(d, d_out, saved, |x| {
-            let y = x.sigmoid();
-            (y, (T::ONE - y) * y)
-        }),
+        GateActivation::Identity => backward(d, d_out, saved, activation::Identity),
+        GateActivation::Relu => backward(d, d_out, saved, activation::Relu),
+        GateActivation::Gelu => backward(d, d_out, saved, activation::Gelu),
+        GateActivation::GeluTanh => backward(d, d_out, saved, activation::GeluTanh),
+        GateActivation::Silu => backward(d, d_out, saved, activation::Silu),
+        GateActivation::Tanh => backward(d, d_out, saved, activation::Tanh),
+        GateActivation::Sigmoid => backward(d, d_out, saved, activation::Sigmoid),
     }
 }
 
-/// `f` gives the activation and its slope.
 fn backward<T: Real>(
     [d_gate, d_up]: [&mut [T]; 2],
     d_out: &[T],
     saved: GatedSaved<T>,
-    f: impl Fn(T) -> (T, T) + Copy + Sync,
+    activation: impl Activation,
 ) {
     debug_assert!(d_out.len() == d_gate.len() && d_out.len() == saved.gate.len());
     for_pieces2(d_gate, d_up, PARALLEL_COSTLY, |d_gate, d_up, range| {
@@ -105,16 +93,16 @@ fn backward<T: Real>(
             gate: &saved.gate[range.clone()],
             up: &saved.up[range.clone()],
         };
-        backward_piece([d_gate, d_up], &d_out[range], part, f);
+        backward_piece([d_gate, d_up], &d_out[range], part, activation);
     });
 }
 
 vectorize! {
-    fn backward_piece[T: Real, F: Fn(T) -> (T, T)](d: [&mut [T]; 2], d_out: &[T], saved: GatedSaved<T>, f: F) {
+    fn backward_piece[T: Real, A: Activation](d: [&mut [T]; 2], d_out: &[T], saved: GatedSaved<T>, _activation: A) {
         let [d_gate, d_up] = d;
         let outputs = d_gate.iter_mut().zip(d_up);
         for ((d_gate, d_up), ((&d_out, &gate), &up)) in outputs.zip(d_out.iter().zip(saved.gate).zip(saved.up)) {
-            let (value, slope) = f(gate);
+            let (value, slope) = A::with_slope(gate);
             *d_gate = d_out * up * slope;
             *d_up = d_out * value;
         }
@@ -125,6 +113,7 @@ vectorize! {
 mod tests {
     use super::*;
     use crate::testing::{LENGTHS, assert_close, noise, same_for_every_thread_count};
+    use crate::unary;
 
     const ALL: [GateActivation; 7] = [
         GateActivation::Identity,

@@ -2,7 +2,7 @@
 
 use crate::partition::{PARALLEL_CHEAP, Pieces, for_rows};
 use crate::real::Real;
-use crate::reduce::{self, lane_sum};
+use crate::reduce::{LANES, add_lanes, lane_sum};
 use crate::row_blocks::for_row_blocks;
 use crate::scratch::with_scratch;
 use crate::vectorize::vectorize;
@@ -140,54 +140,23 @@ fn pass<T: Real>(d_x: Option<&Pieces<T>>, totals: &mut [T], d_out: &[T], saved: 
                 weight: saved.weight,
             },
         );
-        if let Some(d_x) = d_x {
-            // SAFETY: the blocks of rows are disjoint.
-            backward_rows(unsafe { d_x.get(cells) }, d_out, part);
-        }
-        if !totals.is_empty() {
-            let (d_weight, d_bias) = totals.split_at_mut(width);
-            affine_rows([d_weight, d_bias], d_out, part);
-        }
+        // SAFETY: the blocks of rows are disjoint.
+        let d_x = d_x.map(|d_x| unsafe { d_x.get(cells) });
+        backward_rows(d_x.unwrap_or_default(), totals, d_out, part);
     });
 }
 
 vectorize! {
-    fn backward_rows[T: Real](d_x: &mut [T], d_out: &[T], saved: LayerNormSaved<T>) {
+    /// Overwrites `d_x` and adds to `totals`, each unless it is empty.
+    fn backward_rows[T: Real](d_x: &mut [T], totals: &mut [T], d_out: &[T], saved: LayerNormSaved<T>) {
         let width = d_out.len() / saved.mean.len();
-        let per_element = T::ONE / T::from_f64(width as f64);
-        for (row, d_x) in d_x.chunks_exact_mut(width).enumerate() {
-            let (x, d_out) = (&saved.x[row * width..][..width], &d_out[row * width..][..width]);
-            let (mean, rstd) = (saved.mean[row], saved.rstd[row]);
-            match saved.weight {
-                Some(weight) => {
-                    for ((d_x, &d_out), &weight) in d_x.iter_mut().zip(d_out).zip(weight) {
-                        *d_x = d_out * weight;
-                    }
-                }
-                None => d_x.copy_from_slice(d_out),
-            }
-            let mean_g = lane_sum(d_x, |g| g) * per_element;
-            let mut lanes = [T::ZERO; reduce::LANES];
-            for (g, x) in d_x.chunks(reduce::LANES).zip(x.chunks(reduce::LANES)) {
-                for ((lane, &g), &x) in lanes.iter_mut().zip(g).zip(x) {
-                    *lane += g * ((x - mean) * rstd);
-                }
-            }
-            let mean_gx = reduce::add_lanes(lanes) * per_element;
-            for (d_x, &x) in d_x.iter_mut().zip(x) {
-                *d_x = rstd * (*d_x - mean_g - (x - mean) * rstd * mean_gx);
-            }
-        }
-    }
-}
-
-vectorize! {
-    /// Adds to both.
-    fn affine_rows[T: Real](d: [&mut [T]; 2], d_out: &[T], saved: LayerNormSaved<T>) {
-        let [d_weight, d_bias] = d;
-        let width = d_weight.len();
+        let (d_weight, d_bias) = totals.split_at_mut(totals.len() / 2);
         let rows = d_out.chunks_exact(width).zip(saved.x.chunks_exact(width));
-        for ((d_out, x), (&mean, &rstd)) in rows.zip(saved.mean.iter().zip(saved.rstd)) {
+        let statistics = saved.mean.iter().zip(saved.rstd);
+        for (row, ((d_out, x), (&mean, &rstd))) in rows.zip(statistics).enumerate() {
+            if !d_x.is_empty() {
+                backward_row(&mut d_x[row * width..][..width], d_out, x, saved.weight, [mean, rstd]);
+            }
             let totals = d_weight.iter_mut().zip(d_bias.iter_mut());
             for ((d_weight, d_bias), (&d_out, &x)) in totals.zip(d_out.iter().zip(x)) {
                 *d_weight += d_out * ((x - mean) * rstd);
@@ -195,6 +164,45 @@ vectorize! {
             }
         }
     }
+}
+
+#[inline(always)]
+fn backward_row<T: Real>(d_x: &mut [T], d_out: &[T], x: &[T], weight: Option<&[T]>, [mean, rstd]: [T; 2]) {
+    match weight {
+        Some(weight) => {
+            for ((d_x, &d_out), &weight) in d_x.iter_mut().zip(d_out).zip(weight) {
+                *d_x = d_out * weight;
+            }
+        }
+        None => d_x.copy_from_slice(d_out),
+    }
+    let [sum_g, sum_gx] = sums(d_x, x, |g, x| [g, g * ((x - mean) * rstd)]);
+    let per_element = T::ONE / T::from_f64(x.len() as f64);
+    let (mean_g, mean_gx) = (sum_g * per_element, sum_gx * per_element);
+    for (d_x, &x) in d_x.iter_mut().zip(x) {
+        *d_x = rstd * (*d_x - mean_g - (x - mean) * rstd * mean_gx);
+    }
+}
+
+/// Sums of two functions of two slices of one length, in sixteen lanes each.
+#[inline(always)]
+fn sums<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> [T; 2]) -> [T; 2] {
+    let mut lanes = [[T::ZERO; LANES]; 2];
+    let (mut a, mut b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let mut add = |i: usize, a: T, b: T| {
+        let [first, second] = f(a, b);
+        lanes[0][i] += first;
+        lanes[1][i] += second;
+    };
+    for (a, b) in (&mut a).zip(&mut b) {
+        for i in 0..LANES {
+            add(i, a[i], b[i]);
+        }
+    }
+    for (i, (&a, &b)) in a.remainder().iter().zip(b.remainder()).enumerate() {
+        add(i, a, b);
+    }
+    lanes.map(add_lanes)
 }
 
 #[cfg(test)]

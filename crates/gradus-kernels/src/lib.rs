@@ -3,6 +3,7 @@
 //! Each kernel is a plain function: `out` first, then inputs, then dimensions; no tensors and no allocation in hot
 //! loops. Instruction sets are chosen at run time ([`isa`]), and no result depends on the number of threads ([`pool`]).
 
+mod activation;
 pub mod aligned;
 pub mod attention;
 pub mod batch_norm;

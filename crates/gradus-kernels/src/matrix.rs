@@ -88,6 +88,17 @@ impl<T: Copy + PartialOrd + Default + std::ops::Add<Output = T>> Epilogue<'_, T>
         self.bias.is_none() && !self.relu
     }
 
+    /// One finished element of the output, from its sum, in this column of the matrix.
+    pub fn of(&self, sum: T, col: usize) -> T {
+        let y = self.bias.map_or(sum, |bias| sum + bias[col]);
+        // A comparison, not a maximum: NaN is not less than zero and stays.
+        if self.relu && y < T::default() {
+            T::default()
+        } else {
+            y
+        }
+    }
+
     /// Applies it to one row of the output, whose first column is column `first_col` of the matrix.
     pub fn apply(&self, row: &mut [T], first_col: usize) {
         if let Some(bias) = self.bias {

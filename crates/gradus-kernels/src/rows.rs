@@ -11,7 +11,8 @@ const PARALLEL_ROWS: usize = 16 * 1024;
 const ROWS_AHEAD: usize = 3;
 
 /// Asks for a row to be brought near; a hint, without effect where the target has no such instruction.
-fn prefetch<T>(row: &[T]) {
+#[inline(always)]
+pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

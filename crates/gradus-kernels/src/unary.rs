@@ -3,6 +3,7 @@
 //! Forwards overwrite `out`; backwards overwrite `d_x`. A backward is given what its formula needs least: the output
 //! `y` where the derivative is a function of it, else the input `x`.
 
+use crate::activation::{self, Activation};
 use crate::partition::{PARALLEL_CHEAP, PARALLEL_COSTLY, for_pieces};
 use crate::real::Real;
 use crate::vectorize::vectorize;
@@ -60,96 +61,64 @@ pub fn relu_backward<T: Real>(d_x: &mut [T], y: &[T], d_y: &[T]) {
     });
 }
 
+vectorize! {
+    fn value_piece[T: Real, A: Activation](out: &mut [T], x: &[T], _activation: A) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = A::value(x);
+        }
+    }
+}
+
+vectorize! {
+    fn slope_piece[T: Real, A: Activation](d_x: &mut [T], x: &[T], d_y: &[T], _activation: A) {
+        for ((d_x, &x), &d_y) in d_x.iter_mut().zip(x).zip(d_y) {
+            *d_x = d_y * A::with_slope(x).1;
+        }
+    }
+}
+
+fn activate<T: Real>(out: &mut [T], x: &[T], activation: impl Activation) {
+    debug_assert_eq!(out.len(), x.len());
+    for_pieces(out, PARALLEL_COSTLY, |out, range| {
+        value_piece(out, &x[range], activation)
+    });
+}
+
+fn activate_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T], activation: impl Activation) {
+    debug_assert!(d_x.len() == x.len() && d_x.len() == d_y.len());
+    for_pieces(d_x, PARALLEL_COSTLY, |d_x, range| {
+        slope_piece(d_x, &x[range.clone()], &d_y[range], activation);
+    });
+}
+
 /// The exact Gaussian error linear unit, `x · Φ(x)` (Hendrycks & Gimpel 2016), by [`Real::erf`].
 pub fn gelu<T: Real>(out: &mut [T], x: &[T]) {
-    map(out, x, PARALLEL_COSTLY, gelu_of);
+    activate(out, x, activation::Gelu);
 }
 
 /// Gradient of [`gelu`]: `d_y · (Φ(x) + x φ(x))`.
 pub fn gelu_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T]) {
-    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| d_y * gelu_with_slope(x).1);
+    activate_backward(d_x, x, d_y, activation::Gelu);
 }
-
-#[inline(always)]
-pub(crate) fn gelu_of<T: Real>(x: T) -> T {
-    x * normal_cdf(x)
-}
-
-/// GELU of one element and its derivative.
-#[inline(always)]
-pub(crate) fn gelu_with_slope<T: Real>(x: T) -> (T, T) {
-    let density_at_zero =
-        T::from_f64(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
-    let cdf = normal_cdf(x);
-    let density = density_at_zero * (T::from_f64(-0.5) * x * x).exp();
-    (x * cdf, cdf + x * density)
-}
-
-/// Φ, the standard normal distribution function.
-#[inline(always)]
-fn normal_cdf<T: Real>(x: T) -> T {
-    let half = T::from_f64(0.5);
-    half + half * (x * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf()
-}
-
-/// Coefficient of the cubic term in the tanh form of GELU (Hendrycks & Gimpel 2016, section 2).
-const GELU_CUBIC: f64 = 0.044715;
 
 /// The tanh form of GELU: `0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
 pub fn gelu_tanh<T: Real>(out: &mut [T], x: &[T]) {
-    map(out, x, PARALLEL_COSTLY, gelu_tanh_of);
+    activate(out, x, activation::GeluTanh);
 }
 
 /// Gradient of [`gelu_tanh`].
 pub fn gelu_tanh_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T]) {
-    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| {
-        d_y * gelu_tanh_with_slope(x).1
-    });
-}
-
-#[inline(always)]
-pub(crate) fn gelu_tanh_of<T: Real>(x: T) -> T {
-    T::from_f64(0.5) * x * (T::ONE + gelu_tanh_inner(x).tanh())
-}
-
-/// The tanh form of GELU of one element and its derivative.
-#[inline(always)]
-pub(crate) fn gelu_tanh_with_slope<T: Real>(x: T) -> (T, T) {
-    let half = T::from_f64(0.5);
-    let tanh = gelu_tanh_inner(x).tanh();
-    let d_inner = T::from_f64(sqrt_2_over_pi()) * (T::ONE + T::from_f64(3.0 * GELU_CUBIC) * x * x);
-    let (weight, half_x) = (half * (T::ONE + tanh), half * x);
-    (
-        half_x * (T::ONE + tanh),
-        weight + half_x * (T::ONE - tanh * tanh) * d_inner,
-    )
-}
-
-#[inline(always)]
-fn gelu_tanh_inner<T: Real>(x: T) -> T {
-    T::from_f64(sqrt_2_over_pi()) * (x + T::from_f64(GELU_CUBIC) * x * x * x)
-}
-
-#[inline(always)]
-fn sqrt_2_over_pi() -> f64 {
-    std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2
+    activate_backward(d_x, x, d_y, activation::GeluTanh);
 }
 
 /// `x · sigmoid(x)` (SiLU, also called swish).
 pub fn silu<T: Real>(out: &mut [T], x: &[T]) {
-    map(out, x, PARALLEL_COSTLY, |x| x * x.sigmoid());
+    activate(out, x, activation::Silu);
 }
 
 /// Gradient of [`silu`].
 pub fn silu_backward<T: Real>(d_x: &mut [T], x: &[T], d_y: &[T]) {
-    map2(d_x, x, d_y, PARALLEL_COSTLY, |x, d_y| d_y * silu_with_slope(x).1);
-}
-
-/// SiLU of one element and its derivative.
-#[inline(always)]
-pub(crate) fn silu_with_slope<T: Real>(x: T) -> (T, T) {
-    let s = x.sigmoid();
-    (x * s, s * (T::ONE + x * (T::ONE - s)))
+    activate_backward(d_x, x, d_y, activation::Silu);
 }
 
 /// Hyperbolic tangent.

@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::panel::PANEL;
 use super::weigh;
 use crate::gemm::tile::{COLS, MAX_ROWS, Tile};
+use crate::gemm::words::F32Words;
 use crate::matrix::MatRef;
 
 /// Lanes of a vector.
@@ -53,10 +54,10 @@ impl Engine<f32> for Avx512 {
             for col in (0..cols).step_by(COLS) {
                 let tile = Tile {
                     k,
-                    a: a.data.as_ptr().wrapping_add(row * a.row_stride),
+                    a: a.data.as_ptr().wrapping_add(row * a.row_stride).cast(),
                     a_row_stride: a.row_stride,
                     a_col_stride: if a.row_stride == 1 { a.col_stride } else { 1 },
-                    b: b.data.as_ptr().wrapping_add(col),
+                    b: b.data.as_ptr().wrapping_add(col).cast(),
                     b_row_stride: b.row_stride,
                     c: c.as_mut_ptr().wrapping_add(row * c_stride + col),
                     c_row_stride: c_stride,
@@ -68,7 +69,7 @@ impl Engine<f32> for Avx512 {
                 };
                 // SAFETY: `self` proves the instructions; the asserts say that all elements of the three blocks lie in
                 // their slices, and the slice of `c` is borrowed mutably.
-                unsafe { tile.run() };
+                unsafe { tile.run::<F32Words>() };
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use super::block::{self, Known, Lanes};
 use super::engine::Engine;
-use super::forward::{Block, KEY_BLOCK, row_starts, rows, write_rows};
+use super::forward::{Block, KEY_BLOCK, prefetch_rows, row_starts, rows, write_rows};
 use super::panel::{PANEL, Panel};
 use super::{Gradients, Heads, Inputs, Rule, Saved, Shape};
 use crate::matrix::MatRef;
@@ -100,6 +100,13 @@ impl<T: Real> Reads<'_, T> {
                     head: panel.kv_head,
                     keys,
                 };
+                let next = Block {
+                    keys: keys.keys.end..span.end.min(keys.keys.end + KEY_BLOCK),
+                    ..keys
+                };
+                for x in [&self.inputs.k, &self.inputs.v] {
+                    prefetch_rows(x, &next, head_dim);
+                }
                 let first = start == span.start;
                 let sums = [&mut d_keys[at.clone()], &mut d_values[at]];
                 work.block(self, engine, &keys, rest, (sums, first));

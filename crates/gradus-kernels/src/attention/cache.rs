@@ -356,6 +356,9 @@ impl<S: Stored> Source<f32> for View<'_, S> {
         }
     }
 
+    /// The rows of a head lie one after the other: the machine foresees them.
+    fn prefetch(&self, _block: &Block, _next: &Block) {}
+
     fn values<'a>(&'a self, block: &Block, scratch: &'a mut [f32]) -> MatRef<'a, f32> {
         let (stored, scales) = View::values(self, self.pair(block), block.keys.clone());
         let data = match S::as_numbers(stored) {

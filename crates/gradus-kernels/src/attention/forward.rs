@@ -42,6 +42,9 @@ pub(super) trait Source<T: Real>: Sync {
         scratch: &mut [T],
     );
 
+    /// Asks for what the next block needs while this one is computed: its keys, and the values of this one.
+    fn prefetch(&self, block: &Block, next: &Block);
+
     /// The values of a block of keys, transposed: `[head_dim, keys]`.
     fn values<'a>(&'a self, block: &Block, scratch: &'a mut [T]) -> MatRef<'a, T>;
 }
@@ -72,6 +75,15 @@ pub(super) fn rows<'a, T>(x: &Heads<'a, T>, block: &Block, head_dim: usize) -> M
     }
 }
 
+/// Asks for rows to be brought near. Heads lie beside each other in a position, so the rows of one are too far apart for
+/// the machine to foresee, and its waits for them took a quarter of the time.
+pub(super) fn prefetch_rows<T>(x: &Heads<T>, block: &Block, head_dim: usize) {
+    for seq in block.keys.clone() {
+        let start = x.start(block.batch, seq, block.head);
+        crate::rows::prefetch(&x.data[start..start + head_dim]);
+    }
+}
+
 impl<T: Real> Source<T> for Tensors<'_, T> {
     fn scores<E: Engine<T>>(
         &self,
@@ -82,6 +94,11 @@ impl<T: Real> Source<T> for Tensors<'_, T> {
         _: &mut [T],
     ) {
         engine.product(scores, PANEL, rows(&self.k, block, self.head_dim), queries, false);
+    }
+
+    fn prefetch(&self, block: &Block, next: &Block) {
+        prefetch_rows(&self.v, block, self.head_dim);
+        prefetch_rows(&self.k, next, self.head_dim);
     }
 
     fn values<'a>(&'a self, block: &Block, _: &'a mut [T]) -> MatRef<'a, T> {
@@ -162,6 +179,11 @@ fn attend<T: Real, E: Engine<T>>(
             head: panel.kv_head,
             keys,
         };
+        let next = Block {
+            keys: block.keys.end..span.end.min(block.keys.end + KEY_BLOCK),
+            ..block
+        };
+        source.prefetch(&block, &next);
         let n = block.keys.len();
         let scores = &mut scores[..n * PANEL];
         source.scores(engine, scores, &block, queries, scratch);

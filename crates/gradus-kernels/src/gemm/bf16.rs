@@ -1,5 +1,7 @@
 //! Products in bf16 with sums in f32.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::{Epilogue, Operand, Product, checked, rounded};
 use crate::isa::{Isa, isa};
 
@@ -45,6 +47,9 @@ pub fn gemm_bf16(out: &mut [f32], a: Operand, b: Operand, accumulate: bool, epil
 /// The product by the kernels of one instruction set, which must be one of those available.
 pub(super) fn bf16_on(isa: Isa, out: &mut [f32], product: &Product<f32, Operand>) {
     match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the instruction set is available; `checked` has seen to the sizes.
+        Isa::Avx512 { bf16: true, .. } => unsafe { avx512::gemm_bf16(out, product) },
         Isa::Avx512 { .. } | Isa::Avx2 | Isa::Neon | Isa::Portable => rounded::gemm(out, product),
     }
 }

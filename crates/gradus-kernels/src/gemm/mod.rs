@@ -1,14 +1,14 @@
-//! Matrix products of f32 and f64: `out = epilogue(a · b)`, or `epilogue(out + a · b)`.
+//! Matrix products of f32 and f64, and of bf16 with f32 sums: `out = epilogue(a · b)`, or `epilogue(out + a · b)`.
 //!
-//! Operands are strided views ([`MatRef`]), so a transposition costs nothing before the call. Sums are accumulated in
-//! the operands' own type. NaN and infinities propagate: zero times NaN is NaN.
+//! Operands are strided views ([`MatRef`], [`Operand`]), so a transposition costs nothing before the call. Sums are
+//! accumulated in the operands' own type, those of bf16 in f32. NaN and infinities propagate: zero times NaN is NaN.
 //!
 //! The bits of a result do not depend on the number of threads.
 //!
-//! Measured on two Zen 5 cores whose f32 multiply-adds peak at 503 GFLOP/s, of which a 784-128 layer at batch 64 needs at
-//! least 25.5 µs: its forward took 28-33 µs with packing the weight (the gap), 26 µs packed before, its weight gradient
-//! 25-26 µs; at batch 256, 93-95 % of the peak; transformer layers of width 384 and 768, 86-97 %; 2048 cubed, 80 %. The `gemm` crate on one
-//! of the cores took 61, 61 and 52 µs. `cargo run --release --example gemm_speed` prints the table.
+//! Measured on two Zen 4 cores whose multiply-adds peak at 232 GFLOP/s in f32 and 464 in bf16, on the products of transformer
+//! layers in training (widths 384 and 768, forward, d_input and d_weight): 83-91 % of the peak in f32, 79-91 % in bf16 from
+//! strided f32 operands, 82-93 % with the weight packed before. With 1 to 4 rows a weight is streamed at the speed of a plain
+//! read of memory. `cargo run --release --example gemm_speed` prints the table.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -22,7 +22,7 @@ mod precision;
 mod rounded;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::tile;
+pub(crate) use avx512::{tile, words};
 pub use bf16::gemm_bf16;
 pub use operand::Operand;
 pub use packed::{PackedF32, gemm_packed_f32};
@@ -109,8 +109,9 @@ fn f32_on(isa: Isa, out: &mut [f32], product: &Product<f32>) {
     let (m, n, _) = product.dims();
     match isa {
         // Each element of a matrix meets one vector or two: packing it costs more than using it. The crate does
-        // not pack and is 2 to 3 times as fast as our kernel here; from 4 rows on ours is.
-        Isa::Avx512 { .. } if m <= 2 || n == 1 => library::gemm(out, product),
+        // not pack and is 2 to 3 times as fast as our kernel here; from 4 rows on ours is, and for any few rows if
+        // the columns of B are contiguous, as those of a transposed weight are.
+        Isa::Avx512 { .. } if m <= 2 && product.b.row_stride != 1 || n == 1 => library::gemm(out, product),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the instruction set is available; `checked` has seen to the sizes.
         Isa::Avx512 { .. } => unsafe { avx512::gemm(out, product) },

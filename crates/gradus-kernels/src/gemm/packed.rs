@@ -1,7 +1,7 @@
 //! Weights packed once for many products, as in inference.
 
 #[cfg(target_arch = "x86_64")]
-use super::avx512::{self, PackedPanels};
+use super::avx512::{self, F32Words, PackedPanels};
 use super::{Epilogue, MatRef, Product, checked, library};
 use crate::isa::{Isa, isa};
 
@@ -18,7 +18,7 @@ enum Layout {
     /// Dense and row-major, for kernels that pack for themselves.
     RowMajor(Vec<f32>),
     #[cfg(target_arch = "x86_64")]
-    Avx512(PackedPanels),
+    Avx512(PackedPanels<F32Words>),
 }
 
 impl PackedF32 {
@@ -35,7 +35,7 @@ impl PackedF32 {
         let layout = match isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the instruction set is available.
-            Isa::Avx512 { .. } => Layout::Avx512(unsafe { PackedPanels::new(b) }),
+            Isa::Avx512 { .. } => Layout::Avx512(unsafe { PackedPanels::new(b.t(), (b.cols, b.rows)) }),
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx512 { .. } => Layout::RowMajor(row_major(b)),
             Isa::Avx2 | Isa::Neon | Isa::Portable => Layout::RowMajor(row_major(b)),

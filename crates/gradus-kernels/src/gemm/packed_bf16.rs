@@ -2,6 +2,8 @@
 
 use half::bf16;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512::{self, Bf16Words, PackedPanels};
 use super::{Epilogue, MatRef, Operand, Product, checked, rounded};
 use crate::isa::{Isa, isa};
 
@@ -17,6 +19,8 @@ pub struct PackedBf16 {
 enum Layout {
     /// Column after column, for kernels that pack for themselves.
     ColMajor(Vec<bf16>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(PackedPanels<Bf16Words>),
 }
 
 impl PackedBf16 {
@@ -32,6 +36,11 @@ impl PackedBf16 {
         assert!(b.fits(), "gemm: an operand reaches out of its data");
         let (rows, cols) = b.shape();
         let layout = match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 { bf16: true, .. } => {
+                // SAFETY: the instruction set is available.
+                Layout::Avx512(unsafe { PackedPanels::new(b.t(), (cols, rows)) })
+            }
             Isa::Avx512 { .. } | Isa::Avx2 | Isa::Neon | Isa::Portable => Layout::ColMajor(col_major(b)),
         };
         PackedBf16 { layout, rows, cols }
@@ -84,6 +93,14 @@ pub fn gemm_packed_bf16(
             let view = MatRef::row_major(data, b.cols, b.rows).t();
             let product = Product::of_operands(a, view.into(), accumulate, epilogue);
             checked(out, &product, |out| rounded::gemm(out, &product));
+        }
+        #[cfg(target_arch = "x86_64")]
+        Layout::Avx512(panels) => {
+            assert!(a.fits(), "gemm: an operand reaches out of its data");
+            let right = (panels, (b.rows, b.cols));
+            let product = Product::of_shapes((a, a.shape()), right, accumulate, epilogue);
+            // SAFETY: this layout is only made where the instruction set is available.
+            checked(out, &product, |out| unsafe { avx512::gemm_packed(out, &product) });
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Adam {
     pub weight_decay: f64,
     /// Where the decay enters.
     pub decay_mode: WeightDecay,
+    /// Factor of every gradient: 1, or what limits their common norm.
+    pub gradient_scale: f64,
 }
 
 /// Adam's running moments.
@@ -76,6 +78,7 @@ pub fn adam(value: &mut [f32], state: AdamState, grad: &[f32], options: &Adam, s
 
 #[derive(Clone, Copy)]
 struct Factors {
+    gradient_scale: f32,
     shrink: f32,
     coupled_decay: f32,
     take_mean: f32,
@@ -95,6 +98,7 @@ impl Factors {
             WeightDecay::Decoupled => (1.0 - options.learning_rate * options.weight_decay, 0.0),
         };
         Self {
+            gradient_scale: options.gradient_scale as f32,
             shrink: shrink as f32,
             coupled_decay: coupled as f32,
             take_mean: (1.0 - beta1) as f32,
@@ -109,7 +113,7 @@ impl Factors {
     /// New `(value, mean, square)` of one element; `root` turns the new square into what is rooted.
     #[inline(always)]
     fn update(&self, [value, mean, square, grad]: [f32; 4], rooted: impl FnOnce(f32) -> f32) -> [f32; 3] {
-        let grad = grad + self.coupled_decay * value;
+        let grad = grad * self.gradient_scale + self.coupled_decay * value;
         let value = value * self.shrink;
         let mean = mean + self.take_mean * (grad - mean);
         let square = square * self.keep_square + self.take_square * grad * grad;
@@ -180,6 +184,7 @@ mod tests {
                 epsilon: 1e-8,
                 weight_decay: 0.1,
                 decay_mode: mode,
+                gradient_scale: 1.0,
             };
             let start: Vec<f32> = (0..n).map(|i| (i as f32 * 0.7).sin()).collect();
             let (mut value, mut mean, mut square, mut largest) =

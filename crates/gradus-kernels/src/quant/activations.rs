@@ -25,7 +25,7 @@ const MIN_PARALLEL_LEN: usize = 32 * 1024;
 pub(super) const HALVES: usize = 2;
 
 /// Heights of tiles, tallest first: twelve rows of sums in two kinds of registers are 24 of 32.
-pub(super) const HEIGHTS: [usize; 7] = [12, 8, 6, 4, 3, 2, 1];
+pub(super) const HEIGHTS: [usize; 5] = [12, 8, 4, 2, 1];
 
 /// How rows are cut into tiles: the tallest that still fits, again and again.
 #[derive(Clone, Copy, Debug)]

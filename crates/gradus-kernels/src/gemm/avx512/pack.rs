@@ -1,176 +1,199 @@
-//! Copies parts of the operands into the order in which the innermost product reads them.
+//! Copies parts of the operands, as words, into the order in which the innermost product reads them.
+//!
+//! Nothing here has a `target_feature` of its own: all of it is inlined into [`Words::pack_rows`], which has those of its
+//! words.
 
 use std::arch::x86_64::*;
 
-use super::tile::{COLS, last_mask};
+use super::tile::{COLS, LANES, last_mask};
+use super::words::{Words, words};
 use crate::matrix::MatRef;
 
-const LANES: usize = 16;
-/// Steps of k that one round of the transposition takes: a 128-bit lane.
-const QUAD: usize = 4;
+/// Words along k that one round of the transposition takes: half a vector.
+pub(super) const OCTET: usize = 8;
 
-/// A strip of a matrix: `width` neighbouring rows of A or columns of B, over `k` steps of the summed dimension.
-#[derive(Clone, Copy)]
-pub(super) struct Strip {
-    pub data: *const f32,
-    /// Elements side by side in the packed strip; 1 to [`COLS`].
-    pub width: usize,
-    pub width_stride: usize,
-    pub k: usize,
-    pub k_stride: usize,
+/// A kind of word that elements of type `E` can be cut into.
+pub(super) trait Cut<E>: Words {
+    /// 16 words side by side, of which `mask` are read: from `at`, and for the second terms of pairs from `next`.
+    ///
+    /// # Safety
+    /// The elements of the mask can be read; the machine has the instructions of these words.
+    unsafe fn across(at: *const E, next: *const E, mask: __mmask16) -> __m512i;
+
+    /// 8 words that follow each other along k from `at`, and 8 from `other`.
+    ///
+    /// # Safety
+    /// `8 * TERMS` elements can be read at both; the machine has the instructions of these words.
+    unsafe fn along(at: *const E, other: *const E) -> __m512i;
+
+    /// 16 words that follow each other along k: all their terms if `FULL`, else the first `count`, which is not zero, and
+    /// then zeros.
+    ///
+    /// # Safety
+    /// These elements can be read; the machine has the instructions of these words.
+    unsafe fn row<const FULL: bool>(at: *const E, count: usize) -> __m512i;
+
+    /// One word.
+    fn one(first: E, second: E) -> u32;
 }
 
-impl Strip {
-    /// Columns `col..col + width` of B from row `k0` on.
-    pub(super) fn of_b(b: &MatRef<f32>, (k0, k): (usize, usize), (col, width): (usize, usize)) -> Self {
-        let data = b
-            .data
-            .as_ptr()
-            .wrapping_add(k0 * b.row_stride + col * b.col_stride);
+/// A strip of a matrix: `width` neighbouring rows of A or columns of B, over `k` terms of the sum.
+#[derive(Clone, Copy)]
+pub(super) struct Strip<E> {
+    data: *const E,
+    /// Elements side by side in the packed strip; 1 to [`COLS`].
+    width: usize,
+    width_stride: usize,
+    k: usize,
+    k_stride: usize,
+}
+
+impl<E: Copy + Default> Strip<E> {
+    /// Rows `row..row + width` of a matrix from column `k0` on.
+    pub(super) fn of_rows(matrix: &MatRef<E>, (k0, k): (usize, usize), (row, width): (usize, usize)) -> Self {
+        let data = matrix.data.as_ptr();
         Strip {
-            data,
+            data: data.wrapping_add(k0 * matrix.col_stride + row * matrix.row_stride),
             width,
-            width_stride: b.col_stride,
+            width_stride: matrix.row_stride,
             k,
-            k_stride: b.row_stride,
+            k_stride: matrix.col_stride,
         }
     }
 
-    /// Rows `row..row + width` of A from column `k0` on.
-    pub(super) fn of_a(a: &MatRef<f32>, (k0, k): (usize, usize), (row, width): (usize, usize)) -> Self {
-        Strip::of_b(&a.t(), (k0, k), (row, width))
-    }
-
-    /// Copies to `to[p * pitch + i]`, with zeros for `i` in `width..pitch`.
+    /// Writes words to `to[p * pitch + i]`, with zeros for `i` in `width..pitch` and for terms past the last.
     ///
     /// # Safety
-    /// The machine has AVX-512F; the strip can be read; `to` can be written for `k * pitch` elements; `pitch` is
-    /// at least `width` and at most [`COLS`].
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn pack(&self, to: *mut f32, pitch: usize) {
+    /// The machine has the instructions of the words; the strip can be read; `to` can be written for its words times
+    /// `pitch`; `pitch` is at least `width` and at most [`COLS`].
+    #[inline(always)]
+    pub(super) unsafe fn pack<W: Cut<E>>(&self, to: *mut u32, pitch: usize) {
         // SAFETY: the caller's promise covers each half of up to 16 elements.
         unsafe {
             for start in (0..pitch).step_by(LANES) {
                 let width = self.width.saturating_sub(start).min(LANES);
                 let data = self.data.wrapping_add(start * self.width_stride);
                 let half = Strip { data, width, ..*self };
-                let store = last_mask(pitch - start);
-                if self.width_stride == 1 {
-                    half.copy(to.add(start), pitch, store);
+                let (to, used) = (to.add(start), pitch.min(start + LANES) - start);
+                let done = if width == 0 {
+                    0
+                } else if self.width_stride == 1 {
+                    half.copy::<W>(to, pitch, last_mask(used))
                 } else if self.k_stride == 1 {
-                    half.transpose(to.add(start), pitch, store);
+                    half.transpose::<W>(to, pitch, last_mask(used))
                 } else {
-                    half.gather(to.add(start), pitch, pitch.min(start + LANES) - start);
-                }
+                    0
+                };
+                half.gather::<W>(to, pitch, used, done);
             }
         }
     }
 
+    /// Packs the words that have all their terms, and returns how many.
+    ///
     /// # Safety
-    /// As [`Strip::pack`], for at most 16 elements side by side; `store` are those that are written.
-    #[target_feature(enable = "avx512f")]
-    unsafe fn copy(&self, to: *mut f32, pitch: usize, store: __mmask16) {
+    /// As [`Strip::pack`], for at most 16 elements side by side, which are contiguous; `store` are those written.
+    #[inline(always)]
+    unsafe fn copy<W: Cut<E>>(&self, to: *mut u32, pitch: usize, store: __mmask16) -> usize {
         let load = last_mask(self.width);
-        for p in 0..self.k {
+        let whole = self.k / W::TERMS;
+        for p in 0..whole {
+            let at = self.data.wrapping_add(p * W::TERMS * self.k_stride);
             // SAFETY: the caller's promise; lanes outside the masks are not touched.
             unsafe {
-                let row = _mm512_maskz_loadu_ps(load, self.data.wrapping_add(p * self.k_stride));
-                _mm512_mask_storeu_ps(to.add(p * pitch), store, row);
+                let row = W::across(at, at.wrapping_add(self.k_stride), load);
+                _mm512_mask_storeu_epi32(to.add(p * pitch).cast(), store, row);
             }
         }
+        whole
     }
 
+    /// Packs the words in whole octets, and returns how many.
+    ///
     /// # Safety
-    /// As [`Strip::copy`], with `k_stride == 1`.
-    #[target_feature(enable = "avx512f")]
-    unsafe fn transpose(&self, to: *mut f32, pitch: usize, store: __mmask16) {
-        let whole = self.k / QUAD * QUAD;
-        // SAFETY: the caller's promise; `whole` rounds down, and the rest goes element by element.
+    /// As [`Strip::copy`], with `k_stride == 1` instead.
+    #[inline(always)]
+    unsafe fn transpose<W: Cut<E>>(&self, to: *mut u32, pitch: usize, store: __mmask16) -> usize {
+        let whole = self.k / (OCTET * W::TERMS) * OCTET;
+        let filled = last_mask(self.width);
+        for p in (0..whole).step_by(OCTET) {
+            // SAFETY: the caller's promise; `whole` rounds down.
+            unsafe {
+                for (i, row) in self.transposed_octet::<W>(p).into_iter().enumerate() {
+                    let row = _mm512_maskz_mov_epi32(filled, row);
+                    _mm512_mask_storeu_epi32(to.add((p + i) * pitch).cast(), store, row);
+                }
+            }
+        }
+        whole
+    }
+
+    /// Eight words along k from word `p` on, each as a vector of the 16 elements side by side; those past the width
+    /// repeat the last one.
+    ///
+    /// # Safety
+    /// As [`Strip::transpose`]; the strip has all terms of the eight words.
+    #[inline(always)]
+    unsafe fn transposed_octet<W: Cut<E>>(&self, p: usize) -> [__m512i; OCTET] {
+        // SAFETY: the caller's promise: every row has the terms of eight words from `p` on.
         unsafe {
-            for p in (0..whole).step_by(QUAD) {
-                for (i, row) in self.transposed_quad(p).into_iter().enumerate() {
-                    _mm512_mask_storeu_ps(to.add((p + i) * pitch), store, row);
-                }
-            }
-            let width = store.count_ones() as usize;
-            let rest = Strip {
-                data: self.data.wrapping_add(whole),
-                k: self.k - whole,
-                ..*self
+            let row = |i: usize| {
+                let row = i.min(self.width - 1);
+                self.data.wrapping_add(row * self.width_stride + p * W::TERMS)
             };
-            rest.gather(to.add(whole * pitch), pitch, width);
-        }
-    }
-
-    /// Four steps of k from `p` on, each as a vector of the 16 elements side by side.
-    ///
-    /// The 16 x 4 block is loaded by masked broadcasts of 128 bits, which need no shuffle unit, so that row `4 l + i`
-    /// comes to lane `l` of vector `i`; two rounds of unpacking then transpose within the lanes.
-    ///
-    /// # Safety
-    /// As [`Strip::transpose`]; `p + 4 <= k`.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn transposed_quad(&self, p: usize) -> [__m512; QUAD] {
-        let mut v = [_mm512_setzero_ps(); QUAD];
-        for (i, x) in v.iter_mut().enumerate() {
-            for lane in 0..LANES / QUAD {
-                let row = lane * QUAD + i;
-                if row < self.width {
-                    // SAFETY: the caller's promise: row `row` has at least `p + 4` elements.
-                    let four = unsafe { _mm_loadu_ps(self.data.wrapping_add(row * self.width_stride + p)) };
-                    *x = _mm512_mask_broadcast_f32x4(*x, 0xf << (lane * QUAD), four);
-                }
+            // Lane `l` of `quads[q][i]` holds words `4 q..4 q + 4` of row `4 l + i`.
+            let mut quads = [[_mm512_setzero_si512(); 4]; 2];
+            let [early, late] = &mut quads;
+            for (i, (early, late)) in early.iter_mut().zip(late).enumerate() {
+                let (low, high) = (W::along(row(i), row(i + 4)), W::along(row(i + 8), row(i + 12)));
+                *early = _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high);
+                *late = _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high);
             }
+            let mut words = [_mm512_setzero_si512(); OCTET];
+            for (words, v) in words.chunks_exact_mut(4).zip(quads) {
+                let (l01, l23) = (
+                    _mm512_unpacklo_epi32(v[0], v[1]),
+                    _mm512_unpacklo_epi32(v[2], v[3]),
+                );
+                let (h01, h23) = (
+                    _mm512_unpackhi_epi32(v[0], v[1]),
+                    _mm512_unpackhi_epi32(v[2], v[3]),
+                );
+                words[0] = _mm512_unpacklo_epi64(l01, l23);
+                words[1] = _mm512_unpackhi_epi64(l01, l23);
+                words[2] = _mm512_unpacklo_epi64(h01, h23);
+                words[3] = _mm512_unpackhi_epi64(h01, h23);
+            }
+            words
         }
-        let low = |x, y| _mm512_castps_pd(_mm512_unpacklo_ps(x, y));
-        let high = |x, y| _mm512_castps_pd(_mm512_unpackhi_ps(x, y));
-        let (l01, l23) = (low(v[0], v[1]), low(v[2], v[3]));
-        let (h01, h23) = (high(v[0], v[1]), high(v[2], v[3]));
-        [
-            _mm512_castpd_ps(_mm512_unpacklo_pd(l01, l23)),
-            _mm512_castpd_ps(_mm512_unpackhi_pd(l01, l23)),
-            _mm512_castpd_ps(_mm512_unpacklo_pd(h01, h23)),
-            _mm512_castpd_ps(_mm512_unpackhi_pd(h01, h23)),
-        ]
     }
 
+    /// Packs the words from `done` on one by one.
+    ///
     /// # Safety
-    /// As [`Strip::pack`]; `pitch_used` elements side by side are written.
-    unsafe fn gather(&self, to: *mut f32, pitch: usize, pitch_used: usize) {
-        for p in 0..self.k {
-            for i in 0..pitch_used {
-                // SAFETY: the caller's promise; only `width` elements side by side are read.
-                unsafe {
-                    let from = self.data.wrapping_add(i * self.width_stride + p * self.k_stride);
-                    *to.add(p * pitch + i) = if i < self.width { *from } else { 0.0 };
-                }
+    /// As [`Strip::pack`]; `used` elements side by side are written.
+    #[inline(always)]
+    unsafe fn gather<W: Cut<E>>(&self, to: *mut u32, pitch: usize, used: usize, done: usize) {
+        for p in done..words::<W>(self.k) {
+            for i in 0..used {
+                let term = |t: usize| {
+                    let from = self.data.wrapping_add(i * self.width_stride + t * self.k_stride);
+                    if i < self.width && t < self.k {
+                        // SAFETY: the caller's promise; this is one of the strip's own elements.
+                        unsafe { *from }
+                    } else {
+                        E::default()
+                    }
+                };
+                let first = p * W::TERMS;
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(p * pitch + i) = W::one(term(first), term(first + W::TERMS - 1)) };
             }
         }
     }
 }
 
-/// A growing buffer whose start lies on a cache line.
-#[derive(Default)]
-pub(super) struct Scratch(Vec<Line>);
-
-/// One cache line, one vector.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(super) struct Line(pub(super) [f32; LANES]);
-
-impl Scratch {
-    /// Room for `len` elements with whatever they held before.
-    pub(super) fn reserve(&mut self, len: usize) -> *mut f32 {
-        let lines = len.div_ceil(LANES);
-        if self.0.len() < lines {
-            self.0.resize(lines, Line([0.0; LANES]));
-        }
-        self.0.as_mut_ptr().cast()
-    }
-}
-
-/// Elements of a packed panel of B of `k` rows.
+/// Words of a packed panel of B with `k` words along the sum.
 pub(super) const fn panel_len(k: usize) -> usize {
     k * COLS
 }

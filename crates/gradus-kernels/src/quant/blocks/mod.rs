@@ -172,10 +172,12 @@ vectorize! {
     }
 }
 
-/// Fills whole blocks from their weights.
-pub(super) fn quantize_blocks<B: Block>(blocks: &mut [B], x: &[f32]) {
-    for (block, x) in blocks.iter_mut().zip(x.chunks_exact(B::LEN)) {
-        *block = B::quantize(x);
+vectorize! {
+    /// Fills whole blocks from their weights.
+    pub(super) fn quantize_blocks[B: Block](blocks: &mut [B], x: &[f32]) {
+        for (block, x) in blocks.iter_mut().zip(x.chunks_exact(B::LEN)) {
+            *block = B::quantize(x);
+        }
     }
 }
 
@@ -202,6 +204,11 @@ fn range(x: &[f32]) -> (f32, f32) {
         }
     }
     (low, high)
+}
+
+/// The largest element, or 0 if none is positive.
+fn maximum(x: &[f32]) -> f32 {
+    x.iter().fold(0.0, |max, &x| if x > max { x } else { max })
 }
 
 /// 1 / x, or 0 for 0.

@@ -2,9 +2,9 @@
 
 use half::f16;
 
-use super::{Block, Unpacked, plain_bytes};
+use super::{Block, Unpacked, maximum, plain_bytes};
 use crate::quant::BlockType;
-use crate::quant::search::{Affine, Steps, affine, nearest};
+use crate::quant::search::{SideBySide, Steps, affine, in_a_row, nearest, side_by_side};
 
 /// 256 weights in 84 bytes.
 #[derive(Clone, Copy)]
@@ -48,32 +48,25 @@ impl Block for Q2K {
         unpack_pairs(&mut out.codes, &self.pairs);
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
-        let mut codes = [0; 256];
-        let mut groups = [const { Affine { scale: 0.0, min: 0.0 } }; 16];
-        let (mut max_scale, mut max_min) = (0.0_f32, 0.0_f32);
-        for (g, group) in groups.iter_mut().enumerate() {
-            let x = &x[g * 16..][..16];
-            let weights: [f32; 16] = std::array::from_fn(|j| x[j].abs());
-            *group = affine(x, &weights, 3, &STEPS, &mut codes[g * 16..][..16]);
-            max_scale = if group.scale > max_scale {
-                group.scale
-            } else {
-                max_scale
-            };
-            max_min = if group.min > max_min { group.min } else { max_min };
-        }
+        let (mut codes, mut side) = ([0; 256], [[0.0; 16]; 16]);
+        let x_side: SideBySide<16, 16> = side_by_side(x);
+        let weights = x_side.map(|lanes| lanes.map(f32::abs));
+        let groups = affine(&x_side, &weights, 3, &STEPS, &mut side);
+        in_a_row(&mut codes, &side);
+        let (max_scale, max_min) = (maximum(&groups.scales), maximum(&groups.mins));
         let mut scales = [0; 16];
         if max_scale > 0.0 {
             let inverse = MAX_SCALE / max_scale;
-            for (packed, group) in scales.iter_mut().zip(&groups) {
-                *packed = nearest(inverse * group.scale) as u8;
+            for (packed, group) in scales.iter_mut().zip(&groups.scales) {
+                *packed = nearest(inverse * group) as u8;
             }
         }
         if max_min > 0.0 {
             let inverse = MAX_SCALE / max_min;
-            for (packed, group) in scales.iter_mut().zip(&groups) {
-                *packed |= (nearest(inverse * group.min) << 4) as u8;
+            for (packed, group) in scales.iter_mut().zip(&groups.mins) {
+                *packed |= (nearest(inverse * group) << 4) as u8;
             }
         }
         let or_zero = |max: f32| f16::from_f32(if max > 0.0 { max / MAX_SCALE } else { 0.0 });
@@ -84,7 +77,7 @@ impl Block for Q2K {
                 continue;
             }
             let group_min = min.to_f32() * f32::from(packed >> 4);
-            for (code, x) in codes.iter_mut().zip(x).skip(g * 16).take(16) {
+            for (code, x) in codes[g * 16..][..16].iter_mut().zip(&x[g * 16..]) {
                 *code = nearest((x + group_min) / group_scale).clamp(0, 3) as u8;
             }
         }

@@ -47,6 +47,7 @@ impl Block for Q3K {
         }
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let mut codes = [0; 256];
         let groups: [f32; 16] =
@@ -67,7 +68,7 @@ impl Block for Q3K {
             if group_scale == 0.0 {
                 continue;
             }
-            for (code, x) in codes.iter_mut().zip(x).skip(g * 16).take(16) {
+            for (code, x) in codes[g * 16..][..16].iter_mut().zip(&x[g * 16..]) {
                 *code = (nearest(x / group_scale).clamp(-4, 3) + 4) as u8;
             }
         }

@@ -33,6 +33,7 @@ impl Block for Q4_0 {
     }
 
     /// The largest magnitude becomes code 0, so its sign decides that of the scale.
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let scale = largest(x) / -8.0;
         let inverse = inverse(scale);

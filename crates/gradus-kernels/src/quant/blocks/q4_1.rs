@@ -35,6 +35,7 @@ impl Block for Q4_1 {
         }
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let (low, high) = range(x);
         let scale = (high - low) / 15.0;

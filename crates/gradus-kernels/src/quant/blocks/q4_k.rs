@@ -3,9 +3,9 @@
 use half::f16;
 
 use super::packed_scales;
-use super::{Block, Unpacked, plain_bytes};
+use super::{Block, Unpacked, maximum, plain_bytes};
 use crate::quant::BlockType;
-use crate::quant::search::{Affine, Steps, affine, nearest};
+use crate::quant::search::{SideBySide, Steps, affine, in_a_row, nearest, side_by_side};
 
 /// 256 weights in 144 bytes.
 #[derive(Clone, Copy)]
@@ -42,6 +42,7 @@ impl Block for Q4K {
         unpack_nibbles(&mut out.codes, &self.nibbles);
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let Groups {
             codes,
@@ -70,31 +71,28 @@ pub(super) struct Groups {
 const MAX_SCALE: f32 = 63.0;
 
 /// Quantises a block with codes in `0..=limit`; errors are weighted by the magnitude plus its root mean square.
+#[inline(always)]
 pub(super) fn groups(x: &[f32], limit: i32, steps: &Steps) -> Groups {
-    let mut codes = [0; 256];
-    let mut groups = [const { Affine { scale: 0.0, min: 0.0 } }; 8];
-    let (mut max_scale, mut max_min) = (0.0_f32, 0.0_f32);
-    for (g, group) in groups.iter_mut().enumerate() {
-        let x = &x[g * 32..][..32];
-        let mean = (x.iter().fold(0.0, |sum, x| sum + x * x) / 32.0_f32).sqrt();
-        let weights: [f32; 32] = std::array::from_fn(|j| mean + x[j].abs());
-        *group = affine(x, &weights, limit, steps, &mut codes[g * 32..][..32]);
-        max_scale = if group.scale > max_scale {
-            group.scale
-        } else {
-            max_scale
-        };
-        max_min = if group.min > max_min { group.min } else { max_min };
+    let (mut codes, mut side) = ([0; 256], [[0.0; 8]; 32]);
+    let x_side: SideBySide<8, 32> = side_by_side(x);
+    let mut mean = [0.0_f32; 8];
+    for lanes in &x_side {
+        mean.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += x * x);
     }
+    let mean = mean.map(|sum| (sum / 32.0).sqrt());
+    let weights = x_side.map(|lanes| std::array::from_fn(|g| mean[g] + lanes[g].abs()));
+    let groups = affine(&x_side, &weights, limit, steps, &mut side);
+    in_a_row(&mut codes, &side);
+    let (max_scale, max_min) = (maximum(&groups.scales), maximum(&groups.mins));
     let or_zero = |max: f32| if max > 0.0 { MAX_SCALE / max } else { 0.0 };
     let (inverse_scale, inverse_min) = (or_zero(max_scale), or_zero(max_min));
     let mut scales = [0; 12];
-    for (g, group) in groups.iter().enumerate() {
+    for g in 0..8 {
         // Through a byte first: the reference takes a negative scale for a large one.
         let stored = |x: f32| (nearest(x) as u8).min(63);
         let (scale, min) = (
-            stored(inverse_scale * group.scale),
-            stored(inverse_min * group.min),
+            stored(inverse_scale * groups.scales[g]),
+            stored(inverse_min * groups.mins[g]),
         );
         packed_scales::set(&mut scales, g, scale, min);
     }
@@ -109,7 +107,7 @@ pub(super) fn groups(x: &[f32], limit: i32, steps: &Steps) -> Groups {
             continue;
         }
         let group_min = min.to_f32() * f32::from(group_min);
-        for (code, x) in codes.iter_mut().zip(x).skip(g * 32).take(32) {
+        for (code, x) in codes[g * 32..][..32].iter_mut().zip(&x[g * 32..]) {
             *code = nearest((x + group_min) / group_scale).clamp(0, limit) as u8;
         }
     }

@@ -32,6 +32,7 @@ impl Block for Q5_0 {
     }
 
     /// The largest magnitude becomes code 0, so its sign decides that of the scale.
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let scale = largest(x) / -16.0;
         let inverse = inverse(scale);

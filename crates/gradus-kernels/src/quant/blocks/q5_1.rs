@@ -34,6 +34,7 @@ impl Block for Q5_1 {
         unpack_codes(out, self.fifth, &self.nibbles);
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let (low, high) = range(x);
         let scale = (high - low) / 31.0;

@@ -49,6 +49,7 @@ impl Block for Q5K {
         }
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let Groups {
             codes,

@@ -4,7 +4,7 @@ use half::f16;
 
 use super::{Block, Unpacked, plain_bytes};
 use crate::quant::BlockType;
-use crate::quant::search::{SMALLEST, nearest, symmetric};
+use crate::quant::search::{SMALLEST, in_a_row, nearest, side_by_side, symmetric};
 
 /// 256 weights in 210 bytes.
 #[derive(Clone, Copy)]
@@ -42,10 +42,11 @@ impl Block for Q6K {
         }
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
-        let mut codes = [0; 256];
-        let groups: [f32; 16] =
-            std::array::from_fn(|g| symmetric(&x[g * 16..][..16], 32, &mut codes[g * 16..][..16]));
+        let (mut codes, mut side) = ([0; 256], [[0.0; 16]; 16]);
+        let groups = symmetric::<16, 16>(&side_by_side(x), 32, &mut side);
+        in_a_row(&mut codes, &side);
         let largest = super::largest(&groups);
         if largest.abs() < SMALLEST {
             return bytemuck::Zeroable::zeroed();
@@ -58,7 +59,7 @@ impl Block for Q6K {
             if group_scale == 0.0 {
                 continue;
             }
-            for (code, x) in codes.iter_mut().zip(x).skip(g * 16).take(16) {
+            for (code, x) in codes[g * 16..][..16].iter_mut().zip(&x[g * 16..]) {
                 *code = (nearest(x / group_scale).clamp(-32, 31) + 32) as u8;
             }
         }

@@ -34,6 +34,7 @@ impl Block for Q8_0 {
         }
     }
 
+    #[inline(always)]
     fn quantize(x: &[f32]) -> Self {
         let scale = x.iter().fold(0.0, |m: f32, x| m.max(x.abs())) / 127.0;
         let inverse = inverse(scale);

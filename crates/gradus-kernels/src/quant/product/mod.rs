@@ -26,7 +26,7 @@ use crate::scratch::with_scratch;
 const ROWS_BYTES: usize = 256 * 1024;
 
 /// The fewest rows at a time, however long: enough that reading the weights again for the next ones does not count.
-const MIN_ROWS_BLOCK: usize = 2 * HEIGHTS[0];
+const MIN_ROWS_BLOCK: usize = 4 * HEIGHTS[0];
 
 /// Below this many multiply-adds (about 3 µs) a product is not worth a hand-over to another thread.
 const MIN_PARALLEL_WORK: usize = 128 * 1024;

@@ -120,9 +120,7 @@ impl Tile {
             match cells.rows.len() {
                 12 => tile::<B, 12>(self),
                 8 => tile::<B, 8>(self),
-                6 => tile::<B, 6>(self),
                 4 => tile::<B, 4>(self),
-                3 => tile::<B, 3>(self),
                 2 => tile::<B, 2>(self),
                 1 => tile::<B, 1>(self),
                 height => unreachable!("bug: no tile is {height} rows tall"),
