@@ -172,6 +172,38 @@ impl Parameter {
         Ok(())
     }
 
+    /// Changes the gradient, if there is one: in place when no other handle on it is alive, else in a copy.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedDType`] when the gradient does not hold `f32`.
+    pub fn update_grad_f32(&self, update: impl FnOnce(&mut [f32])) -> Result<()> {
+        let Some(mut grad) = self.take_grad() else {
+            return Ok(());
+        };
+        if grad.dtype() != DType::F32 {
+            let got = grad.dtype();
+            self.set_grad(Some(grad));
+            return Err(Error::UnsupportedDType {
+                op: "update gradient",
+                got,
+                expected: "f32",
+            });
+        }
+        if let Some(values) = grad.unshared_mut::<f32>() {
+            update(values);
+            self.set_grad(Some(grad));
+            return Ok(());
+        }
+        let old = grad.contiguous()?;
+        let old = old.as_slice::<f32>()?;
+        let changed = Tensor::build(grad.shape(), |out: &mut [f32]| {
+            out.copy_from_slice(old);
+            update(out);
+        });
+        self.set_grad(Some(changed));
+        Ok(())
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Tensor> {
         self.cell.value.read().unwrap_or_else(PoisonError::into_inner)
     }

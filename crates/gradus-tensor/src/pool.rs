@@ -24,10 +24,37 @@ pub struct PoolStats {
     pub free_bytes: usize,
 }
 
+/// The waiting buffers of one size.
+#[derive(Default)]
+struct Class {
+    buffers: Vec<Vec<Line>>,
+    /// When a buffer of this size was last asked for or given back, in calls of the pool.
+    last_use: u64,
+}
+
 #[derive(Default)]
 struct Pool {
-    free: HashMap<usize, Vec<Vec<Line>>>,
+    /// By lines of a buffer.
+    free: HashMap<usize, Class>,
+    calls: u64,
     stats: PoolStats,
+}
+
+impl Pool {
+    fn class(&mut self, lines: usize) -> &mut Class {
+        self.calls += 1;
+        let class = self.free.entry(lines).or_default();
+        class.last_use = self.calls;
+        class
+    }
+
+    /// Takes out the buffer whose size was used longest ago.
+    fn evict(&mut self) -> Option<Vec<Line>> {
+        let waiting = self.free.values_mut().filter(|class| !class.buffers.is_empty());
+        let buffer = waiting.min_by_key(|class| class.last_use)?.buffers.pop()?;
+        self.stats.free_bytes -= buffer.len() * LINE_BYTES;
+        Some(buffer)
+    }
 }
 
 static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
@@ -59,7 +86,7 @@ pub(crate) fn take(bytes: usize) -> Vec<Line> {
     let mut pool = pool();
     pool.stats.live_bytes += size;
     pool.stats.peak_bytes = pool.stats.peak_bytes.max(pool.stats.live_bytes);
-    if let Some(buffer) = pool.free.get_mut(&lines).and_then(Vec::pop) {
+    if let Some(buffer) = pool.class(lines).buffers.pop() {
         pool.stats.reuses += 1;
         pool.stats.free_bytes -= size;
         return buffer;
@@ -78,13 +105,14 @@ pub(crate) fn give(buffer: Vec<Line>) {
     let size = buffer.len() * LINE_BYTES;
     let mut pool = pool();
     pool.stats.live_bytes -= size;
-    if pool.stats.free_bytes + size > pool.stats.peak_bytes {
-        drop(pool);
-        drop(buffer);
-        return;
-    }
     pool.stats.free_bytes += size;
-    pool.free.entry(buffer.len()).or_default().push(buffer);
+    pool.class(buffer.len()).buffers.push(buffer);
+    // Returned after the lock is: the system takes its time over large ones.
+    let mut evicted = Vec::new();
+    while pool.stats.free_bytes > pool.stats.peak_bytes {
+        evicted.extend(pool.evict());
+    }
+    drop(pool);
 }
 
 /// Rounds up to one of eight sizes per power of two, so that near-equal requests share buffers at a cost of at most
