@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::atomic::write_atomic_with;
 use crate::digest::{HashingWriter, ZERO_HEX};
 use crate::error::{Error, Result};
-use crate::safetensors::{Layout, map, parse, tensors_of};
+use crate::safetensors::{Layout, held, map, parse, tensors_of};
 use crate::seal::check_seal;
 
 const SEAL_KEY: &str = "sha256";
@@ -44,7 +44,11 @@ impl Checkpoint {
     /// system; the old file, if any, is then as it was.
     pub fn save(&self, path: &Path) -> Result<()> {
         let state = serde_json::to_string(&self.state).map_err(Error::encode(path))?;
-        let layout = Layout::new(path, &self.tensors, &[(SEAL_KEY, ZERO_HEX), (STATE_KEY, &state)])?;
+        let layout = Layout::new(
+            path,
+            held(&self.tensors),
+            &[(SEAL_KEY, ZERO_HEX), (STATE_KEY, &state)],
+        )?;
         write_atomic_with(path, |file, temporary| {
             let mut hashing = HashingWriter::new(&mut *file);
             let mut out = BufWriter::with_capacity(BUFFER_BYTES, &mut hashing);

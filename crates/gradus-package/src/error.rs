@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::foreign::gguf::GgufProblem;
 use crate::foreign::hugging_face::HuggingFaceProblem;
+use crate::foreign::pickle::PickleProblem;
 use crate::safetensors::Malformed;
 use crate::sparse::SparseProblem;
 
@@ -104,6 +106,14 @@ pub enum Error {
         /// The name it lists.
         name: String,
     },
+    /// An extra file of a package has a name that it cannot have.
+    #[error(
+        "no file of a package can be added as `{name}`: it is a name of the package's own files, or leads out of the folder"
+    )]
+    FileName {
+        /// The name.
+        name: String,
+    },
     /// The folder to write to holds something that must not be replaced.
     #[error("{} exists and is no model package, so it is not replaced; choose another folder", path.display())]
     WouldReplace {
@@ -119,6 +129,12 @@ pub enum Error {
         #[source]
         source: Box<Malformed>,
     },
+    /// The path holds no model in any format that is read.
+    #[error("{} is no model: neither a GGUF file nor a folder in Hugging Face's form", path.display())]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+    },
     /// A Hugging Face folder cannot be read as a model.
     #[error("cannot take a model from {}", path.display())]
     HuggingFace {
@@ -127,6 +143,24 @@ pub enum Error {
         /// What is wrong with it.
         #[source]
         source: Box<HuggingFaceProblem>,
+    },
+    /// A GGUF file cannot be read as a model, or a model not written as one.
+    #[error("{} is no GGUF model that can be used", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<GgufProblem>,
+    },
+    /// A file of `torch.save` cannot be read.
+    #[error("cannot take tensors from {}", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<PickleProblem>,
     },
     /// A tensor's element type has no counterpart here.
     #[error("{}: tensor `{tensor}` has element type {dtype}, which gradus does not hold; convert it to one of f64, f32, bf16, f16, i64, u8, i8", path.display())]
@@ -244,6 +278,22 @@ impl Error {
     /// Names the place of a problem with a Hugging Face folder.
     pub(crate) fn hugging_face(path: &Path) -> impl FnOnce(HuggingFaceProblem) -> Error {
         move |source| Error::HuggingFace {
+            path: path.to_path_buf(),
+            source: Box::new(source),
+        }
+    }
+
+    /// Names the file of a problem with GGUF; for `map_err`.
+    pub(crate) fn gguf(path: &Path) -> impl FnOnce(GgufProblem) -> Error {
+        move |source| Error::Gguf {
+            path: path.to_path_buf(),
+            source: Box::new(source),
+        }
+    }
+
+    /// Names the file of a problem with what `torch.save` wrote; for `map_err`.
+    pub(crate) fn pickle(path: &Path) -> impl FnOnce(PickleProblem) -> Error {
+        move |source| Error::Pickle {
             path: path.to_path_buf(),
             source: Box::new(source),
         }

@@ -14,6 +14,8 @@
 //! |---|---|
 //! | `config.json` | the architecture, as the model family writes it |
 //! | `model.safetensors` | the weights, in the [safetensors] format, widest element type first and then by name |
+//! | `model-00001-of-00002.safetensors`, …, `model.safetensors.index.json` | in its place above 5 GB: several files, and which tensor lies in which |
+//! | `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`, … | of models of text, as `transformers` has them |
 //! | `gradus.json` | the [`Manifest`]: signature, preprocessing, metrics, compression, lineage, and the length and SHA-256 of each other file |
 //!
 //! `gradus.json` is pretty-printed JSON whose last field is `manifest_sha256`: the SHA-256 of the file's own bytes
@@ -33,6 +35,12 @@
 //!
 //! Int8 weights are stored as `NAME.weight` (I8, `[out, in]`) and `NAME.weight_scale` (F32, `[out]`): the weight of
 //! output `o` is `weight[o] * weight_scale[o]`. `config.json` then has a `quantization_config`.
+//!
+//! Weights in ggml's blocks are stored under their own names as U8 `[…, bytes_per_row]`, and `config.json` has a
+//! `quantization_config` of `{"quant_method": "ggml", "tensors": {NAME: "q4_k", …}}`.
+//!
+//! [`Package::open`] reads every byte once for the checksums; [`Package::open_with`] and [`Verification::Quick`] read
+//! all but the weights.
 //!
 //! ```
 //! use gradus_package::safetensors::{read_safetensors, write_safetensors};
@@ -90,10 +98,13 @@ pub use compression::{CompressionMethod, CompressionStep, PruneScope, TensorChan
 pub use digest::sha256_hex;
 pub use error::{Error, Result};
 pub use files::ExtraFiles;
-pub use manifest::{FORMAT_VERSION, FileRecord, Lineage, Manifest, MetricValue, Signature, TensorSpec};
+pub use manifest::{
+    CAUSAL_LM, CLASSIFICATION, EMBEDDING, FORMAT_VERSION, FileRecord, Lineage, Manifest, MetricValue,
+    Signature, TensorSpec,
+};
 pub use package::{
-    CONFIG_FILE, Encoding, MANIFEST_FILE, Package, PackageContents, Saved, WEIGHTS_FILE, is_package,
-    read_manifest,
+    CONFIG_FILE, Encoding, MANIFEST_FILE, Package, PackageContents, Saved, Verification, WEIGHTS_FILE,
+    is_package, read_manifest,
 };
 pub use run::RunDir;
 pub use sparse::SparseProblem;

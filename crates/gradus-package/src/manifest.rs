@@ -19,6 +19,13 @@ use crate::statistics::ReferenceStatistics;
 /// they do not know.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The task of a model that names the class of a sample.
+pub const CLASSIFICATION: &str = "classification";
+/// The task of a model that continues a text: `input_ids` I64 `[batch, seq]` to `logits` `[batch, seq, vocab]`.
+pub const CAUSAL_LM: &str = "causal_lm";
+/// The task of a model that makes a vector of a text: `input_ids` I64 `[batch, seq]` to `embedding` `[batch, width]`.
+pub const EMBEDDING: &str = "embedding";
+
 /// The manifest's own checksum: always the last field, so that its place is found without parsing.
 const SEAL_FIELD: &str = "manifest_sha256";
 
@@ -28,12 +35,14 @@ const SEAL_FIELD: &str = "manifest_sha256";
 pub struct Manifest {
     /// The version of the package format, at most [`FORMAT_VERSION`]. Filled in when a package is written.
     pub format_version: u32,
-    /// What the model does: `classification`.
+    /// What the model does: [`CLASSIFICATION`], [`CAUSAL_LM`] or [`EMBEDDING`].
     pub task: String,
     /// What goes into the model and what comes out.
     pub signature: Signature,
     /// What is done to a raw sample before it is the model's input; fitted on the training data and applied everywhere.
-    pub preprocessing: Preprocessing,
+    /// Models of text have none: their tokenizer is a file of the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
     /// What the training data looked like, to compare live data with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_statistics: Option<ReferenceStatistics>,
@@ -59,14 +68,14 @@ impl Manifest {
     pub fn new(
         task: impl Into<String>,
         signature: Signature,
-        preprocessing: Preprocessing,
+        preprocessing: impl Into<Option<Preprocessing>>,
         lineage: Lineage,
     ) -> Manifest {
         Manifest {
             format_version: FORMAT_VERSION,
             task: task.into(),
             signature,
-            preprocessing,
+            preprocessing: preprocessing.into(),
             reference_statistics: None,
             metrics: Vec::new(),
             compression: Vec::new(),
@@ -109,7 +118,9 @@ impl Manifest {
             path: path.to_path_buf(),
             source: Box::new(source),
         };
-        manifest.preprocessing.validate().map_err(invalid)?;
+        if let Some(preprocessing) = &manifest.preprocessing {
+            preprocessing.validate().map_err(invalid)?;
+        }
         Ok((manifest, fingerprint))
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::manifest::Manifest;
+use crate::package::weights::INDEX_FILE;
 use crate::package::{CONFIG_FILE, WEIGHTS_FILE, read_json, read_manifest};
 use crate::safetensors::{TensorEntry, map, parse};
 use crate::versions::resolve;
@@ -88,7 +89,7 @@ pub fn summarize(path: impl AsRef<Path>) -> Result<Summary> {
 fn summarize_package(path: &Path) -> Result<PackageSummary> {
     let (manifest, fingerprint) = read_manifest(path)?;
     let config = read_json(&path.join(CONFIG_FILE))?;
-    let weights = summarize_file(&path.join(WEIGHTS_FILE))?;
+    let weights = summarize_weights(path, &manifest)?;
     let total_bytes = manifest.files.values().map(|file| file.bytes).sum();
     Ok(PackageSummary {
         path: path.to_path_buf(),
@@ -98,6 +99,33 @@ fn summarize_package(path: &Path) -> Result<PackageSummary> {
         weights,
         total_bytes,
     })
+}
+
+/// The weights of a package, of all their files together.
+fn summarize_weights(path: &Path, manifest: &Manifest) -> Result<FileSummary> {
+    if !manifest.files.contains_key(INDEX_FILE) {
+        return summarize_file(&path.join(WEIGHTS_FILE));
+    }
+    let mut whole = FileSummary {
+        path: path.join(INDEX_FILE),
+        file_bytes: 0,
+        tensors: Vec::new(),
+        total_elements: 0,
+        tensor_bytes: 0,
+        metadata: BTreeMap::new(),
+    };
+    for name in manifest
+        .files
+        .keys()
+        .filter(|name| name.ends_with(".safetensors"))
+    {
+        let shard = summarize_file(&path.join(name))?;
+        whole.file_bytes += shard.file_bytes;
+        whole.total_elements += shard.total_elements;
+        whole.tensor_bytes += shard.tensor_bytes;
+        whole.tensors.extend(shard.tensors);
+    }
+    Ok(whole)
 }
 
 fn summarize_file(path: &Path) -> Result<FileSummary> {

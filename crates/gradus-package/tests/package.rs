@@ -84,6 +84,7 @@ fn contents() -> PackageContents {
         tensors,
         manifest: manifest(),
         encoding: Encoding::Dense,
+        files: Default::default(),
     }
 }
 

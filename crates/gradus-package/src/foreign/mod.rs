@@ -7,13 +7,19 @@
 //!
 //! | format | read by | written by |
 //! |---|---|---|
-//! | a folder with `config.json` and `model.safetensors`, or shards with an index | [`hugging_face::read`] | |
+//! | a folder with `config.json` and safetensors or PyTorch weights, whole or in shards | [`hugging_face::read`] | [`hugging_face::write`] |
+//! | a GGUF file | [`gguf::read`] | [`gguf::write`] |
 //!
 //! What is here reads bytes and never runs anything that stands in them. Sizes, counts and depths are checked against
 //! the length of the file before anything is allocated by them.
 
+pub mod gguf;
 pub mod hugging_face;
 mod model;
 mod narrow;
+pub mod pickle;
+mod tokenizer_json;
 
 pub use model::{ForeignModel, ForeignTensor};
+
+pub use gradus_kernels::quant::BlockType;

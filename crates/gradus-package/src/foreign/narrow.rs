@@ -30,6 +30,15 @@ impl NarrowType {
         }
     }
 
+    /// Bytes of one stored element.
+    pub(crate) fn size_bytes(self) -> usize {
+        match self {
+            NarrowType::Bool => 1,
+            NarrowType::I16 | NarrowType::U16 => 2,
+            NarrowType::I32 | NarrowType::U32 => 4,
+        }
+    }
+
     /// A tensor of little-endian elements; `bytes` hold exactly as many as `shape` has.
     pub(crate) fn widen(self, bytes: &[u8], shape: &[usize]) -> Tensor {
         match self {

@@ -1,10 +1,11 @@
 //! The checkpoints of a run: the last few, and the best.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::{remove_leftovers, write_atomic};
+use crate::atomic::{remove_leftovers, write_atomic_with};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::run::{CHECKPOINT_FOLDER, RunDir};
@@ -78,8 +79,12 @@ impl RunDir {
                 needed_by: "it was to be kept as the best",
             });
         }
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        write_atomic(&self.best_path(), &bytes)
+        // Copied by the system: a large model's checkpoint has no room in memory beside the training.
+        write_atomic_with(&self.best_path(), |copy, temporary| {
+            let mut checkpoint = File::open(&path).map_err(Error::io("read", &path))?;
+            io::copy(&mut checkpoint, copy).map_err(Error::io("write", temporary))?;
+            Ok(())
+        })
     }
 
     /// The best checkpoint, if one was marked.

@@ -14,7 +14,7 @@ pub use read::{TensorFile, read_safetensors};
 pub use write::write_safetensors;
 
 pub(crate) use read::{map, parse, tensor_of, tensors_of};
-pub(crate) use write::{Layout, stored_bytes, write_tensors};
+pub(crate) use write::{Layout, LazyTensor, held, stored_bytes, write_tensors};
 
 /// Runs an expression with `$t` standing for the Rust type of a [`DType`](gradus_tensor::DType).
 macro_rules! with_element {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use gradus_tensor::Tensor;
-use safetensors::tensor::{Dtype, TensorInfo};
+use gradus_tensor::{DType, Tensor};
+use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -34,7 +34,7 @@ pub fn write_safetensors(
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
     let metadata: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    let layout = Layout::new(path, tensors, &metadata)?;
+    let layout = Layout::new(path, held(tensors), &metadata)?;
     write_atomic_with(path, |file, temporary| {
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
         layout.write(&mut out, temporary)?;
@@ -42,16 +42,50 @@ pub fn write_safetensors(
     })
 }
 
-/// Streams tensors without metadata to any writer.
-pub(crate) fn write_tensors(out: impl Write, path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
+/// Streams tensors to any writer.
+pub(crate) fn write_tensors(
+    out: impl Write,
+    path: &Path,
+    tensors: Vec<LazyTensor<'_>>,
+    metadata: &[(&str, &str)],
+) -> Result<()> {
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    Layout::new(path, tensors, &[])?.write(&mut out, path)?;
+    Layout::new(path, tensors, metadata)?.write(&mut out, path)?;
     out.flush().map_err(Error::io("write", path))
+}
+
+/// A tensor that is made when its turn comes, so that converted weights are in memory one at a time.
+pub(crate) struct LazyTensor<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) dtype: DType,
+    pub(crate) shape: Vec<usize>,
+    /// Gives the tensor, of the type and shape above.
+    pub(crate) load: Box<dyn Fn() -> gradus_tensor::Result<Tensor> + 'a>,
+}
+
+impl LazyTensor<'_> {
+    /// Bytes that the elements take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size_bytes()
+    }
+}
+
+/// Tensors that are there already.
+pub(crate) fn held(tensors: &[(String, Tensor)]) -> Vec<LazyTensor<'_>> {
+    tensors
+        .iter()
+        .map(|(name, tensor)| LazyTensor {
+            name,
+            dtype: tensor.dtype(),
+            shape: tensor.shape().to_vec(),
+            load: Box::new(|| Ok(tensor.clone())),
+        })
+        .collect()
 }
 
 /// Tensors in the order of the file, and the file's first bytes.
 pub(crate) struct Layout<'a> {
-    tensors: Vec<&'a (String, Tensor)>,
+    tensors: Vec<LazyTensor<'a>>,
     /// The length and the header, up to where the tensors begin.
     pub(crate) head: Vec<u8>,
 }
@@ -60,12 +94,14 @@ impl<'a> Layout<'a> {
     /// Orders the tensors and writes the header; `metadata` keeps the order given.
     pub(crate) fn new(
         path: &Path,
-        tensors: &'a [(String, Tensor)],
+        mut tensors: Vec<LazyTensor<'a>>,
         metadata: &[(&str, &str)],
     ) -> Result<Self> {
-        check_names(tensors)?;
-        let mut tensors: Vec<_> = tensors.iter().collect();
-        tensors.sort_by(|(a, left), (b, right)| rank(right).cmp(&rank(left)).then(a.cmp(b)));
+        check_names(&tensors)?;
+        tensors.sort_by(|left, right| {
+            let by_type = stored_dtype(right.dtype).cmp(&stored_dtype(left.dtype));
+            by_type.then(left.name.cmp(right.name))
+        });
         let head = head(&tensors, metadata).map_err(Error::encode(path))?;
         Ok(Layout { tensors, head })
     }
@@ -73,32 +109,28 @@ impl<'a> Layout<'a> {
     /// Writes the whole file.
     pub(crate) fn write(&self, mut out: impl Write, path: &Path) -> Result<()> {
         out.write_all(&self.head).map_err(Error::io("write", path))?;
-        for (name, tensor) in &self.tensors {
-            write_elements(&mut out, path, name, tensor)?;
+        for tensor in &self.tensors {
+            write_elements(&mut out, path, tensor)?;
         }
         Ok(())
     }
 }
 
-fn check_names(tensors: &[(String, Tensor)]) -> Result<()> {
+fn check_names(tensors: &[LazyTensor<'_>]) -> Result<()> {
     let mut seen = BTreeSet::new();
-    for (name, _) in tensors {
-        if name == METADATA {
-            return Err(Error::ReservedName { name: name.clone() });
+    for tensor in tensors {
+        let name = || tensor.name.to_owned();
+        if tensor.name == METADATA {
+            return Err(Error::ReservedName { name: name() });
         }
-        if !seen.insert(name) {
-            return Err(Error::DuplicateTensor { name: name.clone() });
+        if !seen.insert(tensor.name) {
+            return Err(Error::DuplicateTensor { name: name() });
         }
     }
     Ok(())
 }
 
-/// The crate's order of types, which is by alignment.
-fn rank(tensor: &Tensor) -> Dtype {
-    stored_dtype(tensor.dtype())
-}
-
-fn head(tensors: &[&(String, Tensor)], metadata: &[(&str, &str)]) -> serde_json::Result<Vec<u8>> {
+fn head(tensors: &[LazyTensor<'_>], metadata: &[(&str, &str)]) -> serde_json::Result<Vec<u8>> {
     let mut out = vec![0; LENGTH_BYTES];
     serde_json::to_writer(&mut out, &HeaderJson { tensors, metadata })?;
     // Spaces until the tensors begin at a multiple of the widest element's size.
@@ -109,7 +141,7 @@ fn head(tensors: &[&(String, Tensor)], metadata: &[(&str, &str)]) -> serde_json:
 }
 
 struct HeaderJson<'a> {
-    tensors: &'a [&'a (String, Tensor)],
+    tensors: &'a [LazyTensor<'a>],
     metadata: &'a [(&'a str, &'a str)],
 }
 
@@ -120,14 +152,13 @@ impl Serialize for HeaderJson<'_> {
             map.serialize_entry(METADATA, &InOrder(self.metadata))?;
         }
         let mut start = 0;
-        for (name, tensor) in self.tensors {
-            let end = start + stored_bytes(tensor);
-            let shape = tensor.shape().to_vec();
+        for tensor in self.tensors {
+            let end = start + tensor.bytes();
             map.serialize_entry(
-                name,
+                tensor.name,
                 &TensorInfo {
-                    dtype: rank(tensor),
-                    shape,
+                    dtype: stored_dtype(tensor.dtype),
+                    shape: tensor.shape.clone(),
                     data_offsets: (start, end),
                 },
             )?;
@@ -151,10 +182,12 @@ pub(crate) fn stored_bytes(tensor: &Tensor) -> usize {
     tensor.numel() * tensor.dtype().size_bytes()
 }
 
-fn write_elements(out: &mut impl Write, path: &Path, name: &str, tensor: &Tensor) -> Result<()> {
-    let tensor = tensor.detach().contiguous().map_err(Error::tensor(name))?;
+fn write_elements(out: &mut impl Write, path: &Path, lazy: &LazyTensor<'_>) -> Result<()> {
+    let tensor = (lazy.load)().and_then(|tensor| tensor.detach().contiguous());
+    let tensor = tensor.map_err(Error::tensor(lazy.name))?;
+    debug_assert_eq!((tensor.dtype(), tensor.shape()), (lazy.dtype, &lazy.shape[..]));
     with_element!(tensor.dtype(), T => {
-        let elements = tensor.as_slice::<T>().map_err(Error::tensor(name))?;
+        let elements = tensor.as_slice::<T>().map_err(Error::tensor(lazy.name))?;
         out.write_all(bytemuck::cast_slice(elements)).map_err(Error::io("write", path))
     })
 }

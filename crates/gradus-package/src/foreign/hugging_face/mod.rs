@@ -1,18 +1,23 @@
 //! Hugging Face folders: what `save_pretrained` writes and the hub holds.
 //!
 //! `config.json` is taken as it stands. The weights are taken from `model.safetensors`, else from the shards that
-//! `model.safetensors.index.json` lists.
+//! `model.safetensors.index.json` lists, else from `pytorch_model.bin`, whole or in shards, which is read as data.
+//! Where there is no `tokenizer.json`, one is made of `vocab.json` and `merges.txt`, or of `vocab.txt`.
 //!
 //! Published files differ in ways that `transformers` mends while loading; the same is done here, so that names are
 //! those of the model's causal language model class (of `BertModel` for BERT): a missing or surplus prefix of the base
 //! model is added or removed, buffers that older versions stored are left out, and so is an output matrix that the
 //! config ties to the embedding.
 
+mod blocks;
 mod naming;
 mod problem;
+mod vocabulary;
 mod weights;
+mod write;
 
 pub use problem::HuggingFaceProblem;
+pub use write::{HuggingFaceType, write};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +27,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::files::{ExtraFiles, read_limited};
 use crate::foreign::ForeignModel;
+use crate::foreign::model::{BLOCKS_METHOD, QUANTIZATION_KEY};
 use crate::package::CONFIG_FILE;
 
 /// The tokenizer in the format of the `tokenizers` library.
@@ -60,8 +66,9 @@ const HELD_FILES: [&str; 14] = [
 /// [`read_safetensors`](crate::safetensors::read_safetensors) for the weights.
 pub fn read(folder: impl AsRef<Path>) -> Result<ForeignModel> {
     let folder = folder.as_ref();
-    let config = read_config(folder)?;
+    let mut config = read_config(folder)?;
     let mut tensors = weights::read(folder)?;
+    blocks::restore(folder, &mut config, &mut tensors)?;
     naming::normalize(&config, &mut tensors);
     tensors.sort_by(|a, b| a.name().cmp(b.name()));
     Ok(ForeignModel {
@@ -81,15 +88,18 @@ fn read_config(folder: &Path) -> Result<Value> {
     if !config.is_object() {
         return Err(Error::hugging_face(&path)(HuggingFaceProblem::ConfigShape));
     }
-    if let Some(method) = config.get("quantization_config") {
-        let method = method
+    let quantization = config.get(QUANTIZATION_KEY).filter(|value| !value.is_null());
+    let method = |value: &Value| {
+        value
             .get("quant_method")
             .and_then(Value::as_str)
-            .unwrap_or("unknown");
-        let problem = HuggingFaceProblem::Quantized {
-            method: method.to_owned(),
-        };
-        return Err(Error::hugging_face(&path)(problem));
+            .map(str::to_owned)
+    };
+    let method = quantization.map(|value| method(value).unwrap_or_else(|| "unknown".to_owned()));
+    if let Some(method) = method.filter(|method| method != BLOCKS_METHOD) {
+        return Err(Error::hugging_face(&path)(HuggingFaceProblem::Quantized {
+            method,
+        }));
     }
     Ok(config)
 }
@@ -101,6 +111,11 @@ fn read_files(folder: &Path) -> Result<ExtraFiles> {
         if path.exists() {
             files.insert(name.to_owned(), Arc::from(read_limited(&path)?));
         }
+    }
+    if !files.contains_key(TOKENIZER_FILE)
+        && let Some(tokenizer) = vocabulary::tokenizer(folder, &files)?
+    {
+        files.insert(TOKENIZER_FILE.to_owned(), tokenizer.into());
     }
     Ok(files)
 }

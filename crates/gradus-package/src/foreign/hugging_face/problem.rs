@@ -21,6 +21,29 @@ pub enum HuggingFaceProblem {
         /// The `quant_method` of the config.
         method: String,
     },
+    /// A tensor is not what the config says of its blocks.
+    #[error("it says that tensor `{tensor}` is in {kind} blocks, which its type and shape are not")]
+    Blocks {
+        /// The tensor.
+        tensor: String,
+        /// What the config says.
+        kind: String,
+    },
+    /// The config lists quantised tensors that are not there.
+    #[error("it lists quantised tensors of which {missing} are not in the weights")]
+    BlocksMissing {
+        /// How many are missing.
+        missing: usize,
+    },
+    /// A vocabulary that cannot be turned into a tokenizer.
+    #[error("line {line} is no merge of two tokens")]
+    Merge {
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// A text file is no UTF-8.
+    #[error("it is no UTF-8")]
+    Utf8,
     /// An index leads out of the folder.
     #[error("it places tensor `{tensor}` in `{file}`; only plain file names are allowed")]
     ShardName {

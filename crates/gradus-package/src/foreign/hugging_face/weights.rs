@@ -10,14 +10,19 @@ use crate::files::{is_plain_name, read_limited};
 use crate::foreign::ForeignTensor;
 use crate::foreign::hugging_face::HuggingFaceProblem;
 use crate::foreign::narrow::NarrowType;
+use crate::foreign::pickle::read_torch_file;
 use crate::package::WEIGHTS_FILE;
 use crate::safetensors::{TensorEntry, map, parse, tensor_of};
 
 /// Where the tensors of a sharded model lie.
 pub(crate) const INDEX_FILE: &str = "model.safetensors.index.json";
 
+/// The weights as PyTorch saves them, whole and in shards.
+const TORCH_FILE: &str = "pytorch_model.bin";
+const TORCH_INDEX_FILE: &str = "pytorch_model.bin.index.json";
+
 /// In the order they are looked for.
-const LOOKED_FOR: [&str; 2] = [WEIGHTS_FILE, INDEX_FILE];
+const LOOKED_FOR: [&str; 4] = [WEIGHTS_FILE, INDEX_FILE, TORCH_FILE, TORCH_INDEX_FILE];
 
 /// What an index says; its `metadata` is a size that the shards tell better.
 #[derive(Deserialize)]
@@ -29,7 +34,7 @@ struct Index {
 pub(super) fn read(folder: &Path) -> Result<Vec<ForeignTensor>> {
     let found = LOOKED_FOR.iter().find(|name| folder.join(name).exists());
     match found.copied() {
-        Some(INDEX_FILE) => read_sharded(folder, INDEX_FILE),
+        Some(index @ (INDEX_FILE | TORCH_INDEX_FILE)) => read_sharded(folder, index),
         Some(name) => read_file(&folder.join(name)),
         None => {
             let problem = HuggingFaceProblem::NoWeights {
@@ -40,7 +45,19 @@ pub(super) fn read(folder: &Path) -> Result<Vec<ForeignTensor>> {
     }
 }
 
+/// One file, in the format that its name tells.
 fn read_file(path: &Path) -> Result<Vec<ForeignTensor>> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "safetensors")
+    {
+        read_safetensors_file(path)
+    } else {
+        read_torch_file(path)
+    }
+}
+
+fn read_safetensors_file(path: &Path) -> Result<Vec<ForeignTensor>> {
     let file = map(path)?;
     let header = parse(path, file.bytes())?;
     let read = |entry: &TensorEntry| {

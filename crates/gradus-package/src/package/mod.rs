@@ -1,20 +1,28 @@
 //! Writing and opening packages.
 
+mod verify;
+pub(crate) mod weights;
+
+pub use verify::Verification;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gradus_tensor::Tensor;
 use serde_json::Value;
 
-use crate::atomic::{NewFolder, recover_folder};
-use crate::digest::{HashingWriter, sha256_hex, sha256_of_file};
+use crate::atomic::{NewFolder, recover_folder, sync_folder};
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
-use crate::files::{is_inner_name, read_limited};
+use crate::files::{ExtraFiles, MAX_TEXT_BYTES, is_inner_name, read_limited};
 use crate::manifest::{FORMAT_VERSION, FileRecord, Manifest};
-use crate::safetensors::{map, parse, tensors_of, write_tensors};
+use crate::package::verify::{verify, verify_file};
+use crate::package::weights::{INDEX_FILE, MAX_SHARD_BYTES};
+use crate::safetensors::held;
 use crate::sparse;
 
 /// The architecture.
@@ -35,6 +43,8 @@ pub struct PackageContents {
     pub manifest: Manifest,
     /// How to store the weights.
     pub encoding: Encoding,
+    /// Files to keep beside them, as `tokenizer.json`; empty where there are none.
+    pub files: ExtraFiles,
 }
 
 /// How tensors are stored.
@@ -64,19 +74,27 @@ pub struct Package {
     tensors: Vec<(String, Tensor)>,
     manifest: Manifest,
     fingerprint: String,
+    files: ExtraFiles,
 }
 
 impl Package {
     /// Writes a package folder, all or nothing: a crash at any instant leaves what was at `folder` before, or the new
     /// package. A package that is there is replaced; it may be the one the contents were read from. Parent folders
-    /// are created. Equal contents give equal bytes.
+    /// are created. Equal contents give equal bytes. Weights are streamed to the disk; above 5 GB they are split into
+    /// several files with an index, as `transformers` does.
     ///
     /// # Errors
     /// [`Error::WouldReplace`] when the folder holds something else than a package, [`Error::DuplicateTensor`] and
-    /// [`Error::ReservedName`] for names that cannot be stored, [`Error::Io`] from the system.
+    /// [`Error::ReservedName`] for names that cannot be stored, [`Error::FileName`] for an extra file with the name of
+    /// another or outside the folder, [`Error::Io`] from the system.
     pub fn save(folder: impl AsRef<Path>, contents: &PackageContents) -> Result<Saved> {
-        let folder = folder.as_ref();
+        Package::save_in_shards(folder.as_ref(), contents, MAX_SHARD_BYTES)
+    }
+
+    /// As [`save`](Self::save), with files of weights of at most `shard_bytes` each (or one tensor).
+    fn save_in_shards(folder: &Path, contents: &PackageContents, shard_bytes: u64) -> Result<Saved> {
         refuse_to_replace(folder)?;
+        check_file_names(&contents.files)?;
         let new = NewFolder::create(folder)?;
         let stored = encode(contents)?;
         let mut manifest = Manifest {
@@ -84,16 +102,12 @@ impl Package {
             sparse_tensors: stored.in_parts,
             ..contents.manifest.clone()
         };
-        manifest.files = BTreeMap::from([
-            (
-                CONFIG_FILE.to_owned(),
-                write_config(&new.path().join(CONFIG_FILE), &contents.config)?,
-            ),
-            (
-                WEIGHTS_FILE.to_owned(),
-                write_weights(&new.path().join(WEIGHTS_FILE), &stored.tensors)?,
-            ),
-        ]);
+        let config = write_config(&new.path().join(CONFIG_FILE), &contents.config)?;
+        manifest.files = weights::write(new.path(), held(&stored.tensors), &[], shard_bytes)?;
+        manifest.files.insert(CONFIG_FILE.to_owned(), config);
+        manifest
+            .files
+            .extend(write_extra_files(new.path(), &contents.files)?);
         let path = new.path().join(MANIFEST_FILE);
         let (bytes, fingerprint) = manifest.to_sealed_bytes(&path)?;
         write_new(&path, |file| {
@@ -116,22 +130,28 @@ impl Package {
     /// a format this build does not know; [`Error::Json`], [`Error::SafeTensors`], [`Error::Sparse`],
     /// [`Error::UnsupportedDType`] for files that were never right.
     pub fn open(folder: impl AsRef<Path>) -> Result<Package> {
+        Package::open_with(folder, Verification::Full)
+    }
+
+    /// As [`open`](Self::open), with a choice of how much is verified: [`Verification::Quick`] does not read the
+    /// weights, so that a model of gigabytes is at hand at once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(folder: impl AsRef<Path>, verification: Verification) -> Result<Package> {
         let folder = folder.as_ref();
         recover_folder(folder)?;
         let (manifest, fingerprint) = read_manifest(folder)?;
-        for (name, record) in &manifest.files {
-            if name != CONFIG_FILE && name != WEIGHTS_FILE {
-                verify_file(folder, name, record)?;
-            }
-        }
         let config = read_config(folder, &manifest)?;
-        let tensors = read_weights(folder, &manifest)?;
+        let files = read_extra_files(folder, &manifest)?;
+        let tensors = weights::read(folder, &manifest, verification)?;
         Ok(Package {
             path: folder.to_path_buf(),
             config,
             tensors,
             manifest,
             fingerprint,
+            files,
         })
     }
 
@@ -153,6 +173,11 @@ impl Package {
     /// The manifest: `gradus.json`.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The files beside the weights, as `tokenizer.json`.
+    pub fn files(&self) -> &ExtraFiles {
+        &self.files
     }
 
     /// The package's identity: the SHA-256 that seals its manifest, and so all its files.
@@ -178,6 +203,7 @@ impl Package {
             tensors,
             manifest: self.manifest.clone(),
             encoding,
+            files: self.files.clone(),
         }
     }
 }
@@ -277,7 +303,7 @@ fn encode_sparse(tensors: &[(String, Tensor)]) -> Result<Stored<'_>> {
     })
 }
 
-fn write_config(path: &Path, config: &Value) -> Result<FileRecord> {
+pub(crate) fn write_config(path: &Path, config: &Value) -> Result<FileRecord> {
     let mut bytes = serde_json::to_vec_pretty(config).map_err(Error::encode(path))?;
     bytes.push(b'\n');
     write_new(path, |file| {
@@ -289,15 +315,61 @@ fn write_config(path: &Path, config: &Value) -> Result<FileRecord> {
     })
 }
 
-fn write_weights(path: &Path, tensors: &[(String, Tensor)]) -> Result<FileRecord> {
-    write_new(path, |file| {
-        let mut out = HashingWriter::new(file);
-        write_tensors(&mut out, path, tensors)?;
-        Ok(FileRecord {
-            bytes: out.bytes(),
-            sha256: out.digest(),
-        })
-    })
+/// Extra files must not stand in the way of the package's own.
+pub(crate) fn check_file_names(files: &ExtraFiles) -> Result<()> {
+    let is_own = |name: &str| {
+        name == CONFIG_FILE || name == MANIFEST_FILE || name == INDEX_FILE || name.ends_with(".safetensors")
+    };
+    match files.keys().find(|name| !is_inner_name(name) || is_own(name)) {
+        Some(name) => Err(Error::FileName { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn write_extra_files(folder: &Path, files: &ExtraFiles) -> Result<BTreeMap<String, FileRecord>> {
+    let mut records = BTreeMap::new();
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let inner = path.parent().filter(|parent| *parent != folder);
+        if let Some(inner) = inner {
+            fs::create_dir_all(inner).map_err(Error::io("create", inner))?;
+        }
+        write_new(&path, |file| {
+            file.write_all(bytes).map_err(Error::io("write", &path))
+        })?;
+        if let Some(inner) = inner {
+            sync_folder(inner)?;
+        }
+        let record = FileRecord {
+            bytes: bytes.len() as u64,
+            sha256: sha256_hex(bytes),
+        };
+        records.insert(name.clone(), record);
+    }
+    Ok(records)
+}
+
+/// The files beside config and weights, verified. One too large for a text is verified and not kept in memory.
+fn read_extra_files(folder: &Path, manifest: &Manifest) -> Result<ExtraFiles> {
+    let mut files = ExtraFiles::new();
+    for (name, record) in &manifest.files {
+        if name == CONFIG_FILE || weights::is_weights_file(name) {
+            continue;
+        }
+        let path = folder.join(name);
+        if record.bytes > MAX_TEXT_BYTES {
+            verify_file(&path, record)?;
+            continue;
+        }
+        if !path.exists() {
+            let needed_by = LISTED;
+            return Err(Error::MissingFile { path, needed_by });
+        }
+        let bytes = read_limited(&path)?;
+        verify(&path, record, bytes.len() as u64, || Ok(sha256_hex(&bytes)))?;
+        files.insert(name.clone(), Arc::from(bytes));
+    }
+    Ok(files)
 }
 
 /// Creates a file in the new folder and flushes it to the disk.
@@ -314,36 +386,23 @@ pub(crate) fn read_json(path: &Path) -> Result<Value> {
 }
 
 fn read_config(folder: &Path, manifest: &Manifest) -> Result<Value> {
-    let (path, record) = required(folder, manifest, CONFIG_FILE)?;
+    let bytes = read_verified(folder, manifest, CONFIG_FILE)?;
+    serde_json::from_slice(&bytes).map_err(Error::json(&folder.join(CONFIG_FILE)))
+}
+
+/// A small file of the manifest, verified.
+fn read_verified(folder: &Path, manifest: &Manifest, name: &str) -> Result<Vec<u8>> {
+    let (path, record) = required(folder, manifest, name)?;
     let bytes = read_limited(&path)?;
     verify(&path, record, bytes.len() as u64, || Ok(sha256_hex(&bytes)))?;
-    serde_json::from_slice(&bytes).map_err(Error::json(&path))
+    Ok(bytes)
 }
 
-fn read_weights(folder: &Path, manifest: &Manifest) -> Result<Vec<(String, Tensor)>> {
-    let (path, record) = required(folder, manifest, WEIGHTS_FILE)?;
-    let file = map(&path)?;
-    verify(&path, record, file.bytes().len() as u64, || {
-        Ok(sha256_hex(file.bytes()))
-    })?;
-    let header = parse(&path, file.bytes())?;
-    let mut tensors: BTreeMap<_, _> = tensors_of(&path, &file, &header.tensors)?.into_iter().collect();
-    for name in &manifest.sparse_tensors {
-        sparse::unpack(name, &mut tensors).map_err(|problem| Error::Sparse {
-            path: path.clone(),
-            tensor: name.clone(),
-            source: Box::new(problem),
-        })?;
-    }
-    Ok(tensors.into_iter().collect())
-}
+/// Who needs a file that is not there.
+const LISTED: &str = "the package's manifest lists it; restore it from a copy";
 
 /// The path and record of a file without which there is no package.
-fn required<'a>(
-    folder: &Path,
-    manifest: &'a Manifest,
-    name: &'static str,
-) -> Result<(PathBuf, &'a FileRecord)> {
+fn required<'a>(folder: &Path, manifest: &'a Manifest, name: &str) -> Result<(PathBuf, &'a FileRecord)> {
     let path = folder.join(name);
     let missing = |needed_by| Error::MissingFile {
         path: path.clone(),
@@ -354,44 +413,10 @@ fn required<'a>(
         .get(name)
         .ok_or_else(|| missing("the package's manifest does not list it"))?;
     if !path.exists() {
-        return Err(missing("the package's manifest lists it; restore it from a copy"));
+        return Err(missing(LISTED));
     }
     Ok((path, record))
 }
 
-/// Verifies a file that is not read for anything else.
-fn verify_file(folder: &Path, name: &str, record: &FileRecord) -> Result<()> {
-    let path = folder.join(name);
-    if !path.exists() {
-        let needed_by = "the package's manifest lists it; restore it from a copy";
-        return Err(Error::MissingFile { path, needed_by });
-    }
-    let bytes = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
-    verify(&path, record, bytes, || Ok(sha256_of_file(&path)?.1))
-}
-
-/// Compares length and digest with the record; a wrong length is told without hashing.
-fn verify(
-    path: &Path,
-    record: &FileRecord,
-    bytes: u64,
-    digest: impl FnOnce() -> Result<String>,
-) -> Result<()> {
-    if bytes != record.bytes {
-        return Err(Error::Length {
-            path: path.to_path_buf(),
-            expected: record.bytes,
-            got: bytes,
-        });
-    }
-    let got = digest()?;
-    if got != record.sha256 {
-        let expected = record.sha256.clone();
-        return Err(Error::Checksum {
-            path: path.to_path_buf(),
-            expected,
-            got,
-        });
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;
