@@ -118,12 +118,12 @@ impl Attention {
     /// `x` `[batch, seq, hidden]`; with a cache, its keys and values stand before those of `x`, which join it.
     pub fn forward(&self, x: &Tensor, context: &Context, cache: Option<&mut KvCacheLayer>) -> Result<Tensor> {
         let [batch, seq] = batch_and_seq(x)?;
-        let heads = |projection: &Projection| -> Result<Tensor> {
-            let y = projection.forward(x)?;
+        let heads = |y: Tensor| -> Result<Tensor> {
             let count = y.shape()[2] / self.head_dim;
             Ok(y.reshape([batch, seq, count, self.head_dim])?)
         };
-        let (mut query, mut key, value) = (heads(&self.query)?, heads(&self.key)?, heads(&self.value)?);
+        let [query, key, value] = Projection::forward_all([&self.query, &self.key, &self.value], x)?;
+        let (mut query, mut key, value) = (heads(query)?, heads(key)?, heads(value)?);
         if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
             query = query_norm.forward(&query)?;
             key = key_norm.forward(&key)?;

@@ -50,7 +50,10 @@ impl FeedForward {
     /// `x` `[.., hidden]` to the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let inner = match &self.gate {
-            Some(gate) => gate.forward(x)?.gated(&self.up.forward(x)?, self.activation)?,
+            Some(gate) => {
+                let [gate, up] = Projection::forward_all([gate, &self.up], x)?;
+                gate.gated(&up, self.activation)?
+            }
             None => self.up.forward_activated(x, self.activation)?,
         };
         self.down.forward(&inner)

@@ -1,6 +1,10 @@
 //! What only GPT-2's files do: weights stored `[in, out]`, and queries, keys and values in one tensor.
+//!
+//! Weights in ggml blocks (`U8`) are stored `[out, in]` as everywhere, a row after the other.
 
-use gradus_tensor::Tensor;
+use std::collections::BTreeMap;
+
+use gradus_tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -20,10 +24,11 @@ const PARTS: [&str; 3] = ["query.", "key.", "value."];
 pub(super) fn from_file(tensors: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>> {
     let mut out = Vec::with_capacity(tensors.len() * 2);
     for (name, tensor) in tensors {
+        let is_matrix = tensor.rank() == 2 && tensor.dtype() != DType::U8;
         if let Some((block, kind)) = name.split_once(FUSED) {
-            let axis = tensor.rank().saturating_sub(1);
-            let width = tensor.shape().last().copied().unwrap_or(0);
-            if !width.is_multiple_of(3) || tensor.rank() == 0 {
+            let axis = if is_matrix { 1 } else { 0 };
+            let width = tensor.shape().get(axis).copied().unwrap_or(1);
+            if !width.is_multiple_of(3) {
                 return Err(Error::InputShape {
                     layer: "gpt2",
                     expected: format!("{name} with queries, keys and values side by side"),
@@ -32,16 +37,27 @@ pub(super) fn from_file(tensors: Vec<(String, Tensor)>) -> Result<Vec<(String, T
             }
             for (index, part) in PARTS.iter().enumerate() {
                 let piece = tensor.narrow(axis, index * width / 3, width / 3)?;
-                let piece = if tensor.rank() == 2 { piece.t()? } else { piece };
+                let piece = if is_matrix { piece.t()? } else { piece };
                 out.push((format!("{block}{FUSED}{part}{kind}"), piece.contiguous()?));
             }
-        } else if TRANSPOSED.iter().any(|end| name.ends_with(end)) && tensor.rank() == 2 {
+        } else if TRANSPOSED.iter().any(|end| name.ends_with(end)) && is_matrix {
             out.push((name, tensor.t()?.contiguous()?));
         } else {
             out.push((name, tensor));
         }
     }
     Ok(out)
+}
+
+/// The block types of a file's tensors under the names that a model gives their parts.
+pub(super) fn block_types(of_file: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let parts = |(name, kind): (&String, &String)| match name.split_once(FUSED) {
+        Some((block, rest)) => PARTS
+            .map(|part| (format!("{block}{FUSED}{part}{rest}"), kind.clone()))
+            .to_vec(),
+        None => vec![(name.clone(), kind.clone())],
+    };
+    of_file.iter().flat_map(parts).collect()
 }
 
 /// A model's tensors as files hold them: the reverse of [`from_file`].
@@ -55,14 +71,15 @@ pub(super) fn to_file(tensors: Vec<(String, Tensor)>) -> Result<Vec<(String, Ten
         let part = name
             .split_once(FUSED)
             .and_then(|(block, rest)| Some((block, PARTS.iter().find_map(|part| rest.strip_prefix(part))?)));
+        let is_matrix = tensor.rank() == 2 && tensor.dtype() != DType::U8;
         if let Some((block, kind)) = part {
-            parts.push(if tensor.rank() == 2 { tensor.t()? } else { tensor });
+            parts.push(if is_matrix { tensor.t()? } else { tensor });
             if parts.len() == PARTS.len() {
-                let axis = parts[0].rank() - 1;
+                let axis = if is_matrix { 1 } else { 0 };
                 out.push((format!("{block}{FUSED}{kind}"), Tensor::cat(&parts, axis)?));
                 parts.clear();
             }
-        } else if TRANSPOSED.iter().any(|end| name.ends_with(end)) {
+        } else if TRANSPOSED.iter().any(|end| name.ends_with(end)) && is_matrix {
             out.push((name, tensor.t()?.contiguous()?));
         } else {
             out.push((name, tensor));
@@ -119,6 +136,22 @@ mod tests {
             assert_eq!(tensor.to_vec::<f32>().unwrap(), expected.to_vec::<f32>().unwrap());
         }
         assert_eq!(back.len(), file.len());
+    }
+
+    #[test]
+    fn blocks_are_split_by_rows() {
+        let blocks = Tensor::from_vec((0..12u8).collect(), [6, 2]).unwrap();
+        let file = vec![("h.0.attn.c_attn.weight".to_owned(), blocks)];
+        let model = from_file(file.clone()).unwrap();
+        assert_eq!(model[1].0, "h.0.attn.c_attn.key.weight");
+        assert_eq!(model[1].1.to_vec::<u8>().unwrap(), [4, 5, 6, 7]);
+        let back = to_file(model).unwrap();
+        assert_eq!(
+            back[0].1.to_vec::<u8>().unwrap(),
+            file[0].1.to_vec::<u8>().unwrap()
+        );
+        let kinds = BTreeMap::from([("h.0.attn.c_attn.weight".to_owned(), "q8_0".to_owned())]);
+        assert_eq!(block_types(&kinds).len(), 3);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The model: embeddings, blocks, and logits over the vocabulary.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gradus_tensor::{
@@ -121,12 +122,16 @@ impl Transformer {
         weights: WeightType,
     ) -> Result<Transformer> {
         config.validate()?;
-        let tensors = match config.family.fuses_query_key_value() {
-            true => gpt2::from_file(tensors)?,
-            false => tensors,
+        let (tensors, block_types) = match config.family.fuses_query_key_value() {
+            true => (gpt2::from_file(tensors)?, gpt2::block_types(&config.block_types)),
+            false => (tensors, config.block_types.clone()),
         };
-        let mut source = Source::Loaded(Loaded::new(tensors, &config.block_types, weights));
-        let built = Transformer::build(config, options, &mut source);
+        let mut source = Source::Loaded(Loaded::new(tensors, block_types, weights));
+        let held = match weights {
+            WeightType::F32 => &config.clone().with_block_types(BTreeMap::new()),
+            WeightType::AsStored => config,
+        };
+        let built = Transformer::build(held, options, &mut source);
         source.finish()?;
         let model = built?;
         model.eval();

@@ -111,6 +111,35 @@ impl Projection {
         Ok(())
     }
 
+    /// Several projections of one input. Those in ggml blocks are computed together: the input is quantised once, and the
+    /// work handed out once.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`].
+    pub(super) fn forward_all<const N: usize>(
+        projections: [&Projection; N],
+        x: &Tensor,
+    ) -> Result<[Tensor; N]> {
+        let ready = projections.map(Projection::plain_blocks);
+        if ready.iter().all(Option::is_some) {
+            let ready = ready.map(|blocks| blocks.expect("bug: just checked"));
+            return Ok(QuantizedLinear::forward_shared(ready, x)?);
+        }
+        let mut outputs = Vec::with_capacity(N);
+        for projection in projections {
+            outputs.push(projection.forward(x)?);
+        }
+        Ok(outputs.try_into().map_err(|_| ()).expect("bug: one output each"))
+    }
+
+    /// The weight in blocks, where nothing else changes the output.
+    fn plain_blocks(&self) -> Option<&QuantizedLinear> {
+        match &self.weight {
+            Weight::Blocks(blocks) if self.adapter().is_none() => Some(&blocks.ready),
+            Weight::Blocks(_) | Weight::Float(_) => None,
+        }
+    }
+
     fn adapter(&self) -> Option<Arc<Lora>> {
         self.adapter
             .read()

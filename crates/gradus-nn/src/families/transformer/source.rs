@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use gradus_kernels::quant::BlockType;
-use gradus_tensor::{DType, Rng, Tensor};
+use gradus_tensor::{DType, QuantizedLinear, Rng, Tensor};
 
 use crate::error::{Error, Result};
 use crate::init::Init;
@@ -28,9 +28,9 @@ pub(super) enum Source<'a> {
 /// In which type a model holds its weight matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightType {
-    /// `f32`, whatever the file has: for training, and for the most exact answers.
+    /// `f32`, whatever the file has, blocks included: for training, and for the most exact answers.
     F32,
-    /// `bf16` where the file has it, half the memory of `f32`; `f32` for all else.
+    /// Blocks and `bf16` where the file has them; `f32` for all else.
     AsStored,
 }
 
@@ -45,12 +45,12 @@ pub(super) struct Loaded {
 impl Loaded {
     pub fn new(
         tensors: Vec<(String, Tensor)>,
-        block_types: &BTreeMap<String, String>,
+        block_types: BTreeMap<String, String>,
         weight_type: WeightType,
     ) -> Loaded {
         let mut loaded = Loaded {
             tensors: HashMap::with_capacity(tensors.len()),
-            block_types: block_types.clone(),
+            block_types,
             weight_type,
             report: StateDictMismatch::default(),
         };
@@ -137,7 +137,13 @@ impl Loaded {
             self.mismatched(name, expected, &tensor);
             return Ok(None);
         }
-        Ok(Some(Matrix::Blocks(tensor, block_type)))
+        match self.weight_type {
+            WeightType::AsStored => Ok(Some(Matrix::Blocks(tensor, block_type))),
+            WeightType::F32 => {
+                let blocks = QuantizedLinear::new(&tensor, block_type, cols, None)?;
+                Ok(Some(Matrix::Float(blocks.dequantize())))
+            }
+        }
     }
 
     /// Nothing, if every tensor was there, fitted and was used.
