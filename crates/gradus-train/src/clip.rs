@@ -3,7 +3,7 @@
 use crate::Result;
 use gradus_kernels::optim::in_place;
 use gradus_kernels::reduce;
-use gradus_tensor::{Parameter, Tensor};
+use gradus_tensor::Parameter;
 
 /// Added to the norm before dividing by it, as `torch.nn.utils.clip_grad_norm_` does.
 const NORM_EPSILON: f64 = 1e-6;
@@ -27,11 +27,18 @@ pub fn gradient_norm(parameters: &[Parameter]) -> Result<f64> {
 /// [`Error::Tensor`](crate::Error::Tensor) when a gradient does not hold `f32`.
 pub fn clip_gradient_norm(parameters: &[Parameter], max_norm: f64) -> Result<f64> {
     let norm = gradient_norm(parameters)?;
-    let factor = max_norm / (norm + NORM_EPSILON);
+    let factor = norm_factor(norm, max_norm);
     if factor < 1.0 {
         scale_gradients(parameters, factor)?;
     }
     Ok(norm)
+}
+
+/// What gradients of this common norm are multiplied with so that it becomes at most `max_norm`; 1 for a norm that is
+/// small enough, or no number.
+pub(crate) fn norm_factor(norm: f64, max_norm: f64) -> f64 {
+    let factor = max_norm / (norm + NORM_EPSILON);
+    if factor < 1.0 { factor } else { 1.0 }
 }
 
 /// Limits every element of every gradient to `-limit..=limit`. Matches `torch.nn.utils.clip_grad_value_`.
@@ -52,16 +59,7 @@ pub fn scale_gradients(parameters: &[Parameter], factor: f64) -> Result<()> {
 
 fn change_gradients(parameters: &[Parameter], change: impl Fn(&mut [f32])) -> Result<()> {
     for parameter in parameters {
-        let Some(grad) = parameter.take_grad() else {
-            continue;
-        };
-        let old = grad.as_slice::<f32>()?;
-        // A tensor never changes, so the new gradient is a new one; its memory comes from the pool.
-        let new = Tensor::build(grad.shape(), |out: &mut [f32]| {
-            out.copy_from_slice(old);
-            change(out);
-        });
-        parameter.set_grad(Some(new));
+        parameter.update_grad_f32(&change)?;
     }
     Ok(())
 }
@@ -80,6 +78,7 @@ pub fn clip_weights(parameters: &[Parameter], [low, high]: [f64; 2]) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gradus_tensor::Tensor;
 
     fn with_gradients(gradients: &[&[f32]]) -> Vec<Parameter> {
         let make = |grad: &&[f32]| {

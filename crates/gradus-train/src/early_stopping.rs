@@ -27,6 +27,11 @@ impl EarlyStopping {
         checks.not_negative("early_stopping.min_delta", self.min_delta);
     }
 
+    /// Whether patience has run out.
+    pub fn is_exhausted(&self, state: &EarlyStoppingState) -> bool {
+        state.bad_evaluations >= self.patience
+    }
+
     /// Takes one evaluation's `value` into `state`; returns whether patience has run out.
     pub fn observe(&self, state: &mut EarlyStoppingState, value: f64, direction: Direction) -> bool {
         let best = state.best.map_or(direction.worst(), |best| best.0);
@@ -38,7 +43,7 @@ impl EarlyStopping {
         } else {
             state.bad_evaluations += 1;
         }
-        state.bad_evaluations >= self.patience
+        self.is_exhausted(state)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong before, while and after training.
 
+use crate::memory::MemoryEstimate;
 use crate::settings::Problems;
 use std::fmt;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub enum Error {
     /// The data could not be read or prepared.
     #[error(transparent)]
     Data(#[from] gradus_data::Error),
+    /// Text could not be read or made into tokens.
+    #[error(transparent)]
+    Text(#[from] gradus_data::text::TextError),
     /// A package, a checkpoint or a run folder could not be read or written.
     #[error(transparent)]
     Package(#[from] gradus_package::Error),
@@ -168,6 +172,25 @@ pub enum Error {
     /// The loss, or a weight, became NaN or infinite.
     #[error(transparent)]
     Diverged(Box<Divergence>),
+    /// A training would take more memory than there is.
+    #[error(transparent)]
+    OutOfMemory(Box<OutOfMemory>),
+    /// A file of an adapter could not be read or written.
+    #[error("cannot read or write {path}")]
+    AdapterFile {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// An adapter of a kind that there is none of here.
+    #[error("{path} cannot be used as a LoRA adapter: {problem}")]
+    Adapter {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What is in the way.
+        problem: &'static str,
+    },
     /// Two tensors that belong together do not.
     #[error("fit: {rows} rows of inputs but {targets} targets; give one target per row")]
     TargetCount {
@@ -238,6 +261,57 @@ pub struct UnknownValue {
     pub known: String,
     /// Where it stands.
     pub place: Place,
+}
+
+/// A training that does not fit the memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// What it would take.
+    pub needed: MemoryEstimate,
+    /// Bytes that are available.
+    pub available: u64,
+}
+
+impl std::error::Error for OutOfMemory {}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+        let MemoryEstimate {
+            weights,
+            gradients,
+            optimizer,
+            activations,
+            checkpointed,
+            other,
+        } = self.needed;
+        write!(
+            f,
+            "this training takes about {:.1} GB and {:.1} GB are available (weights {:.1}, gradients {:.1}, optimiser \
+             {:.1}, activations {:.1}, other {:.1}); ",
+            gigabytes(self.needed.total()),
+            gigabytes(self.available),
+            gigabytes(weights),
+            gigabytes(gradients),
+            gigabytes(optimizer),
+            gigabytes(activations),
+            gigabytes(other)
+        )?;
+        if weights + gradients + optimizer + other > self.available {
+            return write!(
+                f,
+                "use a smaller model, or tune adapters (--lora) instead of all weights"
+            );
+        }
+        write!(
+            f,
+            "halve train.batch_size and double train.accumulate, or lower train.block_size"
+        )?;
+        if !checkpointed {
+            write!(f, ", or set train.activation_checkpointing = true")?;
+        }
+        Ok(())
+    }
 }
 
 /// A run that left the numbers.

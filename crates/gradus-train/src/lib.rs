@@ -7,6 +7,8 @@ pub mod ema;
 mod error;
 pub mod exact;
 mod fit;
+pub mod lora;
+pub mod memory;
 pub mod monitor;
 pub mod optimizers;
 pub mod recipe;
@@ -14,7 +16,7 @@ pub mod schedules;
 pub mod settings;
 pub mod training;
 
-pub use error::{Divergence, Error, Place, Result, UnknownKey, UnknownValue};
+pub use error::{Divergence, Error, OutOfMemory, Place, Result, UnknownKey, UnknownValue};
 pub use fit::{EpochRecord, Fit, FitOptions, History, Scores};
 pub use recipe::Recipe;
 pub use training::{Event, Observer, Outcome, StopReason, TrainOptions, train};

@@ -16,7 +16,7 @@ pub struct Problem {
 
 impl Problem {
     /// The error for a recipe with this one problem.
-    pub(crate) fn refuse(key: &str, value: impl fmt::Display, expected: &str) -> Result<()> {
+    pub(crate) fn refuse<T>(key: &str, value: impl fmt::Display, expected: &str) -> Result<T> {
         let problem = Problem {
             key: key.to_owned(),
             value: value.to_string(),

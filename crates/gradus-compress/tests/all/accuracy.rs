@@ -93,6 +93,7 @@ fn trained_package(folder: &Path, data: &Data) -> Package {
         tensors: model.state_dict(),
         manifest,
         encoding: Encoding::Dense,
+        files: Default::default(),
     };
     save(folder, "original", &contents)
 }

@@ -45,6 +45,7 @@ impl Fixture {
             tensors,
             manifest: manifest(),
             encoding: Encoding::Dense,
+            files: Default::default(),
         };
         let path = dir.path().join("model");
         Package::save(&path, &contents).unwrap();

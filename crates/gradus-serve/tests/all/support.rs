@@ -88,6 +88,7 @@ fn package(preprocessing: Preprocessing, labels: &[&str]) -> PackageContents {
             Lineage::by_this_build(),
         ),
         encoding: Encoding::default(),
+        files: Default::default(),
     }
 }
 

@@ -106,6 +106,10 @@ impl Adam {
 
 impl Optimizer for Adam {
     fn step(&mut self) -> Result<()> {
+        self.step_scaled(1.0)
+    }
+
+    fn step_scaled(&mut self, factor: f64) -> Result<()> {
         let AdamConfig {
             betas,
             eps: epsilon,
@@ -121,6 +125,7 @@ impl Optimizer for Adam {
                 epsilon,
                 weight_decay,
                 decay_mode,
+                gradient_scale: factor,
             };
             let step = slot.step;
             let state = if amsgrad {

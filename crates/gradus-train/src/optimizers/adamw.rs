@@ -108,6 +108,10 @@ impl Optimizer for AdamW {
         self.adam.step()
     }
 
+    fn step_scaled(&mut self, factor: f64) -> Result<()> {
+        self.adam.step_scaled(factor)
+    }
+
     fn group(&self) -> &ParameterGroup {
         self.adam.group()
     }

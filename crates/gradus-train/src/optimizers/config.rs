@@ -80,6 +80,21 @@ impl OptimizerConfig {
         matches!(self.kind, OptimizerKind::GradientDescent(_))
     }
 
+    /// Numbers that the optimiser keeps for each one it moves.
+    pub fn numbers_per_parameter(&self) -> usize {
+        match &self.kind {
+            OptimizerKind::GradientDescent(_) => 0,
+            OptimizerKind::Sgd(config) => usize::from(config.momentum != 0.0),
+            OptimizerKind::Adagrad(_) | OptimizerKind::Lion(_) => 1,
+            OptimizerKind::RmsProp(config) => {
+                1 + usize::from(config.centered) + usize::from(config.momentum != 0.0)
+            }
+            OptimizerKind::Adadelta(_) => 2,
+            OptimizerKind::Adam(AdamConfig { amsgrad, .. })
+            | OptimizerKind::AdamW(AdamWConfig { amsgrad, .. }) => 2 + usize::from(*amsgrad),
+        }
+    }
+
     /// The learning rate of a recipe that gives none: `torch.optim`'s, the paper's for Lion.
     pub fn default_learning_rate(&self) -> f64 {
         match self.kind {

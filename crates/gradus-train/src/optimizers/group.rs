@@ -27,6 +27,8 @@ pub struct ParameterGroup {
     /// The step size.
     pub learning_rate: f64,
     decay_scope: DecayScope,
+    /// Parameters without weight decay, whatever the scope.
+    exempt: Vec<Parameter>,
     parameters: Vec<Parameter>,
     slots: Vec<Slot>,
     buffer_names: &'static [&'static str],
@@ -90,6 +92,7 @@ impl ParameterGroup {
         let mut group = ParameterGroup {
             learning_rate,
             decay_scope: DecayScope::All,
+            exempt: Vec::new(),
             parameters,
             slots,
             buffer_names,
@@ -102,8 +105,18 @@ impl ParameterGroup {
     pub fn set_decay_scope(&mut self, scope: DecayScope) {
         self.decay_scope = scope;
         for (parameter, slot) in self.parameters.iter().zip(&mut self.slots) {
-            slot.decays = scope == DecayScope::All || parameter.shape().len() >= 2;
+            let in_scope = match scope {
+                DecayScope::All => true,
+                DecayScope::Matrices => parameter.shape().len() >= 2,
+            };
+            slot.decays = in_scope && !self.exempt.iter().any(|exempt| exempt.is_same(parameter));
         }
+    }
+
+    /// Spares these parameters from weight decay whatever the scope is: the embeddings of a language model, say.
+    pub fn exempt_from_decay(&mut self, parameters: &[Parameter]) {
+        self.exempt = parameters.to_vec();
+        self.set_decay_scope(self.decay_scope);
     }
 
     /// The parameters in order.
@@ -211,7 +224,7 @@ impl ParameterGroup {
 
 #[cfg(test)]
 mod tests {
-    use crate::optimizers::{Adam, Optimizer, Sgd};
+    use crate::optimizers::{Adam, AdamW, Optimizer, Sgd};
     use crate::{Error, optimizers::DecayScope};
     use gradus_tensor::{Parameter, Tensor};
 
@@ -271,6 +284,45 @@ mod tests {
             parameters[0].value().to_vec::<f32>().unwrap(),
             [0.95, -1.9, 2.85, -3.8]
         );
+    }
+
+    #[test]
+    fn named_parameters_can_be_spared_from_decay_and_stay_so() {
+        let parameters = parameters();
+        let before = bits(&parameters);
+        let mut optimizer = Sgd::new(parameters.clone(), 0.1).weight_decay(0.5);
+        optimizer.group_mut().exempt_from_decay(&parameters[..1]);
+        let state = optimizer.state().unwrap();
+        optimizer.load_state(&state).unwrap();
+        give_gradients(&parameters, 0.0);
+        optimizer.step().unwrap();
+        let after = bits(&parameters);
+        assert_eq!(after[..4], before[..4]);
+        assert_ne!(after[4..], before[4..]);
+    }
+
+    #[test]
+    fn a_scaled_step_is_a_step_along_scaled_gradients() {
+        let run = |scaled: bool, make: fn(Vec<Parameter>) -> Box<dyn Optimizer>| {
+            let parameters = parameters();
+            let mut optimizer = make(parameters.clone());
+            for step in 0..3 {
+                give_gradients(&parameters, 1.0 + step as f32);
+                if scaled {
+                    optimizer.step_scaled(0.37).unwrap();
+                } else {
+                    crate::clip::scale_gradients(&parameters, 0.37).unwrap();
+                    optimizer.step().unwrap();
+                }
+            }
+            bits(&parameters)
+        };
+        let sgd = |p| Box::new(Sgd::new(p, 0.1)) as Box<dyn Optimizer>;
+        let adam = |p| Box::new(Adam::new(p, 0.1).weight_decay(0.2)) as Box<dyn Optimizer>;
+        let adamw = |p| Box::new(AdamW::new(p, 0.1)) as Box<dyn Optimizer>;
+        for make in [sgd, adam, adamw] {
+            assert_eq!(run(true, make), run(false, make));
+        }
     }
 
     #[test]

@@ -51,6 +51,18 @@ pub trait Optimizer: Send {
     /// [`Error::Tensor`](crate::Error::Tensor) when a parameter or its gradient does not hold `f32`.
     fn step(&mut self) -> Result<()>;
 
+    /// As [`Optimizer::step`] with every gradient times `factor`: how gradients are limited by their norm without
+    /// another pass over them. Whether the gradients themselves are scaled afterwards is left open; clear them.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    fn step_scaled(&mut self, factor: f64) -> Result<()> {
+        if factor != 1.0 {
+            crate::clip::scale_gradients(self.parameters(), factor)?;
+        }
+        self.step()
+    }
+
     /// The parameters and their state.
     fn group(&self) -> &ParameterGroup;
 

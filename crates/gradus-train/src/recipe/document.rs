@@ -32,6 +32,11 @@ impl Document {
         })
     }
 
+    /// The text under a key of a section that has not been taken yet.
+    pub(super) fn peek(&self, section: &str, key: &str) -> Option<&str> {
+        self.table.get(section)?.get(key)?.as_str()
+    }
+
     fn table(&mut self, section: &'static str) -> Result<Table> {
         match self.table.remove(section) {
             Some(Value::Table(table)) => Ok(table),

@@ -4,21 +4,27 @@
 //! a misspelt one is an error that names the nearest real one and its line. Checking then looks at the values of all
 //! sections together and reports every problem at once. Nothing is loaded or trained before both have passed.
 
+mod chat_data;
 mod document;
 mod keys;
 mod overrides;
+mod task;
 mod templates;
+mod text_data;
 mod train_config;
+mod transformer;
 
-pub use train_config::TrainConfig;
+pub use chat_data::{ChatDataConfig, LoraSettings, PackingName, Pretrained, PretrainedModel, TruncationName};
+pub use task::{ClassificationTask, FineTuningTask, LanguageModelTask, Task};
+pub use text_data::{TextDataConfig, TokenizerChoice};
+pub use train_config::{TrainConfig, TrainPrecision};
+pub use transformer::TransformerSettings;
 
 use crate::optimizers::OptimizerConfig;
 use crate::schedules::ScheduleConfig;
 use crate::settings::{Checks, Problem};
 use crate::{Error, Result};
 use document::Document;
-use gradus_data::DataConfig;
-use gradus_nn::ModelConfig;
 use serde::Serialize;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -33,10 +39,9 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {
-    /// Where the data lies and how it is prepared. Relative paths start at the recipe's folder.
-    pub data: DataConfig,
-    /// The network. Sizes that the data knows may be left out.
-    pub model: ModelConfig,
+    /// What is learnt: `[data]` and `[model]`.
+    #[serde(flatten)]
+    pub task: Task,
     /// Length, batches, limits, checkpoints.
     pub train: TrainConfig,
     /// The optimiser.
@@ -87,8 +92,7 @@ impl Recipe {
 
     fn from_document(mut document: Document) -> Result<Recipe> {
         let recipe = Recipe {
-            data: document.section("data", &[])?,
-            model: document.section("model", &["model_type"])?,
+            task: Task::read(&mut document)?,
             train: document.section_or("train", &[])?,
             optimizer: document.section_or("optimizer", &OptimizerConfig::SHARED_KEYS)?,
             schedule: document.section_or("schedule", &ScheduleConfig::SHARED_KEYS)?,
@@ -120,40 +124,13 @@ impl Recipe {
         &self.folder
     }
 
-    /// `[data]` with paths that do not depend on where the recipe lies.
-    pub fn located_data(&self) -> DataConfig {
-        let mut data = self.data.clone();
-        for path in [
-            Some(&mut data.train),
-            data.test.as_mut(),
-            data.validation.as_mut(),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            *path = self.folder.join(&*path);
-        }
-        data
-    }
-
-    /// The network's configuration for data of this shape and number of classes.
-    ///
-    /// # Errors
-    /// [`Error::Nn`] when the two contradict each other or make no network.
-    pub fn model_config(&self, sample_shape: &[usize], num_classes: usize) -> Result<ModelConfig> {
-        let mut config = self.model.clone();
-        config.complete(sample_shape, num_classes)?;
-        config.validate()?;
-        Ok(config)
-    }
-
     /// The recipe as TOML that reads back to the same recipe from any folder.
     ///
     /// # Errors
     /// [`Error::WriteRecipe`] when a value has no TOML form.
     pub fn to_toml(&self) -> Result<String> {
         let located = Recipe {
-            data: self.located_data(),
+            task: self.task.located(&self.folder),
             ..self.clone()
         };
         Ok(toml::to_string(&located)?)
@@ -177,10 +154,57 @@ impl Recipe {
         self.schedule.check(&mut schedule);
         checks.merge(optimizer);
         checks.merge(schedule);
+        checks.merge(self.task_checks());
         self.full_batch_problems()
             .into_iter()
             .for_each(|problem| checks.push(problem));
         checks.finish()
+    }
+
+    /// Settings that the task has no use for are mistakes.
+    fn task_checks(&self) -> Checks {
+        let mut train = Checks::of("train");
+        match &self.task {
+            Task::Classification(_) => {
+                for key in self.train.language_model_keys() {
+                    train.require(
+                        false,
+                        key,
+                        "set",
+                        "no value: only language models (model_type = \"gpt2\") have it",
+                    );
+                }
+            }
+            Task::LanguageModel(task) => {
+                self.check_language_model(&mut train);
+                let mut data = Checks::of("data");
+                task.data.check(&mut data);
+                train.merge(data);
+            }
+            Task::FineTuning(task) => {
+                self.check_language_model(&mut train);
+                let mut model = Checks::of("model");
+                if let Some(lora) = &task.model.lora {
+                    lora.check(&mut model);
+                }
+                train.merge(model);
+            }
+        }
+        train
+    }
+
+    fn check_language_model(&self, train: &mut Checks) {
+        let (smoothing, expected) = (self.train.label_smoothing, "0 for a language model");
+        train.require(smoothing == 0.0, "label_smoothing", smoothing, expected);
+        let mut optimizer = Checks::of("optimizer");
+        let expected = "another: language models are trained in batches, with adamw for one";
+        optimizer.require(
+            !self.optimizer.is_full_batch(),
+            "name",
+            "gradient_descent",
+            expected,
+        );
+        train.merge(optimizer);
     }
 
     /// Gradient descent takes whole-set batches, so settings of batches contradict it.

@@ -23,7 +23,11 @@ fn apply_one(document: &mut Table, text: &str) -> Result<()> {
         let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
         table = entry.as_table_mut().ok_or_else(malformed)?;
     }
-    table.insert(last.to_owned(), parse_value(value.trim()));
+    match value.trim() {
+        // Nothing takes the key away, so that its default holds.
+        "" => table.remove(last),
+        value => table.insert(last.to_owned(), parse_value(value)),
+    };
     Ok(())
 }
 
@@ -58,6 +62,13 @@ mod tests {
             document["model"]["hidden_sizes"].as_array().map(Vec::len),
             Some(2)
         );
+    }
+
+    #[test]
+    fn an_empty_value_takes_a_key_away() {
+        let mut document: Table = toml::from_str("[model]\nname = 'x'\n[model.lora]\nrank = 3").unwrap();
+        apply(&mut document, &["model.lora=".to_owned()]).unwrap();
+        assert_eq!(document["model"].as_table().map(Table::len), Some(1));
     }
 
     #[test]

@@ -4,7 +4,11 @@ use super::keys::nearest;
 use crate::{Error, Result};
 
 /// Name and text of each template.
-const TEMPLATES: [(&str, &str); 1] = [("classifier", include_str!("templates/classifier.toml"))];
+const TEMPLATES: [(&str, &str); 3] = [
+    ("classifier", include_str!("templates/classifier.toml")),
+    ("finetune", include_str!("templates/finetune.toml")),
+    ("gpt", include_str!("templates/gpt.toml")),
+];
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     TEMPLATES.iter().map(|(name, _)| *name)

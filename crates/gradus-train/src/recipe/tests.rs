@@ -13,8 +13,12 @@ fn with(more: &str) -> Result<Recipe, Error> {
 fn the_template_is_a_recipe_and_says_what_its_comments_say() {
     for name in Recipe::templates() {
         let recipe = Recipe::parse(Recipe::template(name).unwrap(), &[]).unwrap();
-        assert!(matches!(recipe.optimizer.kind, OptimizerKind::Adam(_)));
-        assert_eq!(recipe.learning_rate(), 1e-3);
+        assert!(matches!(
+            recipe.optimizer.kind,
+            OptimizerKind::Adam(_) | OptimizerKind::AdamW(_)
+        ));
+        let expected = if name == "finetune" { 2e-4 } else { 1e-3 };
+        assert_eq!(recipe.learning_rate(), expected);
     }
 }
 
@@ -143,10 +147,12 @@ fn a_recipe_survives_toml_and_finds_its_data_from_anywhere() {
     std::fs::write(&path, text).unwrap();
     let recipe = Recipe::load(&path, &[]).unwrap();
     let back = Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap();
-    assert_eq!(back.data.train, folder.path().join("digits"));
+    let (task, expected) = (back.task, recipe.task.located(folder.path()));
+    let classification = task.classification().unwrap();
+    assert_eq!(classification.data.train, folder.path().join("digits"));
     assert_eq!(
-        (back.train, back.schedule, back.model),
-        (recipe.train, recipe.schedule, recipe.model)
+        (back.train, back.schedule, task),
+        (recipe.train, recipe.schedule, expected)
     );
 }
 

@@ -5,13 +5,26 @@ use crate::monitor::Monitor;
 use crate::settings::Checks;
 use serde::{Deserialize, Serialize};
 
+/// How a language model computes its products in training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainPrecision {
+    /// In 32-bit floats.
+    #[default]
+    F32,
+    /// In bfloat16 with 32-bit sums, about twice as fast; weights, gradients and optimiser stay `f32`.
+    Bf16,
+}
+
 /// Length, batches, limits and checkpoints of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Passes over the training set, above 0. Default 10.
-    pub epochs: u64,
-    /// Samples per batch, above 0. Default 64; the whole set for `gradient_descent`.
+    /// Passes over the training set, above 0. Default 10 for classifiers; for language models 1, or as many as
+    /// `max_steps` takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Samples per batch, above 0. Default 64, the whole set for `gradient_descent`; 8 sequences for language models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
     /// Step size at the top of the schedule, above 0. Default: the optimiser's own.
@@ -27,7 +40,18 @@ pub struct TrainConfig {
     pub max_time_s: Option<f64>,
     /// Batches whose gradients are averaged into one optimiser step, above 0. Default 1.
     pub accumulate: u64,
-    /// Share of each target's probability spread over all classes, from 0 to below 1. Default 0.
+    /// Language models: tokens in a sequence, above 1. Default 256, or the model's context where that is shorter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<usize>,
+    /// Language models: how products are computed; weights and everything else are `f32` either way. Default `f32`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<TrainPrecision>,
+    /// Language models: keeps only the input of each block for the backward pass and computes the rest again: about a
+    /// third more time for a fraction of the memory. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation_checkpointing: Option<bool>,
+    /// Share of each target's probability spread over all classes, from 0 to below 1. Default 0. Not for language
+    /// models.
     pub label_smoothing: f64,
     /// Largest 2-norm of all gradients together, above 0. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +70,18 @@ pub struct TrainConfig {
     pub monitor: Monitor,
     /// Whether the package gets the weights of the best epoch instead of the last. Default false.
     pub restore_best: bool,
+    /// Steps between evaluations, above 0. Default: at the end of each epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_every_steps: Option<u64>,
+    /// Language models: batches of an evaluation during training, above 0. Default: all held-out ones, at most 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_batches: Option<u64>,
+    /// Language models: text that the model continues at each evaluation. Default: the end-of-text token alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_prompt: Option<String>,
+    /// Language models: tokens of that continuation; 0 for none. Default 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_tokens: Option<usize>,
     /// Steps between log lines, above 0. Default: as many as an epoch has, but at most 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_every_steps: Option<u64>,
@@ -64,13 +100,16 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> TrainConfig {
         TrainConfig {
-            epochs: 10,
+            epochs: None,
             batch_size: None,
             learning_rate: None,
             seed: 0,
             max_steps: None,
             max_time_s: None,
             accumulate: 1,
+            block_size: None,
+            precision: None,
+            activation_checkpointing: None,
             label_smoothing: 0.0,
             clip_norm: None,
             clip_value: None,
@@ -78,6 +117,10 @@ impl Default for TrainConfig {
             ema_decay: None,
             monitor: Monitor::Loss,
             restore_best: false,
+            eval_every_steps: None,
+            eval_batches: None,
+            sample_prompt: None,
+            sample_tokens: None,
             log_every_steps: None,
             checkpoint_every_epochs: 1,
             checkpoint_every_steps: None,
@@ -88,6 +131,28 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// Passes over the training set of a classifier.
+    pub(crate) const CLASSIFIER_EPOCHS: u64 = 10;
+
+    /// The keys that only language models have and that are set here.
+    pub(crate) fn language_model_keys(&self) -> Vec<&'static str> {
+        let keys = [
+            ("block_size", self.block_size.is_some()),
+            ("precision", self.precision.is_some()),
+            (
+                "activation_checkpointing",
+                self.activation_checkpointing.is_some(),
+            ),
+            ("eval_batches", self.eval_batches.is_some()),
+            ("sample_prompt", self.sample_prompt.is_some()),
+            ("sample_tokens", self.sample_tokens.is_some()),
+        ];
+        keys.into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(key, _)| key)
+            .collect()
+    }
+
     /// Steps between log lines for epochs of this many steps. At most 100: a line costs a few microseconds, so at ten
     /// thousand steps a second logging takes less than a thousandth of the time.
     pub fn log_interval(&self, steps_per_epoch: u64) -> u64 {
@@ -98,7 +163,9 @@ impl TrainConfig {
     /// Collects what is wrong with the settings.
     pub(crate) fn check(&self, checks: &mut Checks) {
         let counts = [
-            ("epochs", Some(self.epochs)),
+            ("epochs", self.epochs),
+            ("eval_every_steps", self.eval_every_steps),
+            ("eval_batches", self.eval_batches),
             ("batch_size", self.batch_size.map(|size| size as u64)),
             ("max_steps", self.max_steps),
             ("accumulate", Some(self.accumulate)),
@@ -110,6 +177,12 @@ impl TrainConfig {
         counts
             .iter()
             .for_each(|&(key, value)| checks.count(key, value.unwrap_or(1)));
+        checks.require(
+            self.block_size.is_none_or(|size| size > 1),
+            "block_size",
+            self.block_size.unwrap_or(0),
+            "a whole number above 1",
+        );
         let positive = [
             ("learning_rate", self.learning_rate),
             ("max_time_s", self.max_time_s),

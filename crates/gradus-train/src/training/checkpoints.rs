@@ -1,9 +1,9 @@
 //! What a checkpoint holds, and how a run goes back to one.
 
+use super::objective::Objective;
 use super::progress::Progress;
 use super::stepper::Stepper;
 use crate::{Error, Result};
-use gradus_nn::Module;
 use gradus_package::run::Retention;
 use gradus_package::{Checkpoint, RunDir};
 use gradus_tensor::Tensor;
@@ -15,16 +15,16 @@ const OPTIMIZER: &str = "optimizer.";
 const EMA: &str = "ema.";
 
 /// The parts of a run that a checkpoint saves and restores.
-pub(crate) struct State<'a> {
-    pub model: &'a dyn Module,
+pub(crate) struct State<'a, O> {
+    pub objective: &'a O,
     pub stepper: &'a mut Stepper,
 }
 
-impl State<'_> {
+impl<O: Objective> State<'_, O> {
     /// The checkpoint of this moment, in memory.
     pub fn snapshot(&self, progress: &Progress) -> Result<Snapshot> {
         let step = progress.step;
-        let mut tensors: Vec<_> = prefixed(MODEL, self.model.state_dict()).collect();
+        let mut tensors: Vec<_> = prefixed(MODEL, self.objective.state()).collect();
         tensors.extend(prefixed(OPTIMIZER, self.stepper.optimizer.state()?));
         if let Some(ema) = &self.stepper.ema {
             tensors.extend(prefixed(EMA, ema.state()?));
@@ -50,7 +50,7 @@ impl State<'_> {
 
     /// Puts only the weights back, averaged ones included.
     pub fn restore_weights(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        self.model.load_state_dict(&stripped(MODEL, checkpoint))?;
+        self.objective.load_state(&stripped(MODEL, checkpoint))?;
         if let Some(ema) = &mut self.stepper.ema {
             ema.load_state(&stripped(EMA, checkpoint))?;
         }

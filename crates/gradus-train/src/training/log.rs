@@ -1,18 +1,19 @@
 //! What a run writes down: `metrics.jsonl` for programs and reports, TensorBoard events for curves.
 
-use super::observer::{EvaluationRecord, StepReport};
+use super::observer::{EvaluationRecord, Plan, StepReport};
 use super::progress::LogPositions;
 use crate::Result;
 use gradus_package::RunDir;
 use gradus_package::run::{EventLog, LogStart, MetricsLog};
 use serde::Serialize;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The two logs of a run. Only TensorBoard's events carry the time of day, so `metrics.jsonl` is the same bytes however
 /// often a run is interrupted.
 pub(crate) struct RunLog {
     metrics: MetricsLog,
     events: EventLog,
+    pace: Pace,
     /// Steps between lines.
     pub interval: u64,
 }
@@ -28,7 +29,8 @@ struct StepLine {
 
 impl RunLog {
     /// Opens the logs, cut back to `positions`; without, empty ones.
-    pub fn open(run: &RunDir, interval: u64, positions: Option<LogPositions>) -> Result<RunLog> {
+    pub fn open(run: &RunDir, plan: &Plan, interval: u64, positions: Option<LogPositions>) -> Result<RunLog> {
+        let rate = format!("train/{}_per_s", plan.unit.plural());
         let start = |position: fn(LogPositions) -> u64| {
             positions.map_or(LogStart::Fresh, |positions| LogStart::AtByte(position(positions)))
         };
@@ -37,6 +39,7 @@ impl RunLog {
         Ok(RunLog {
             metrics,
             events,
+            pace: Pace::new(rate),
             interval,
         })
     }
@@ -56,11 +59,18 @@ impl RunLog {
             loss,
             learning_rate,
         })?;
+        let rate = self.pace.take();
         let values = [
             ("train/loss", loss as f32),
             ("train/learning_rate", learning_rate as f32),
+            (&self.pace.name, rate as f32),
         ];
         Ok(self.events.scalars(step, now(), &values)?)
+    }
+
+    /// Counts samples towards the pace of the next line.
+    pub fn count(&mut self, samples: u64) {
+        self.pace.samples += samples;
     }
 
     /// Writes down an evaluation.
@@ -82,6 +92,11 @@ impl RunLog {
         Ok(self.events.scalars(record.step, now(), &values)?)
     }
 
+    /// Leaves out of the pace what was no training.
+    pub fn pause(&mut self, time: Duration) {
+        self.pace.since += time;
+    }
+
     /// The logs' lengths.
     pub fn positions(&self) -> LogPositions {
         LogPositions {
@@ -94,6 +109,30 @@ impl RunLog {
     pub fn sync(&self) -> Result<()> {
         self.metrics.sync()?;
         Ok(self.events.sync()?)
+    }
+}
+
+/// How fast samples go by, for TensorBoard alone. Time that evaluations take is not the training's.
+struct Pace {
+    name: String,
+    samples: u64,
+    since: Instant,
+}
+
+impl Pace {
+    fn new(name: String) -> Pace {
+        Pace {
+            name,
+            samples: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// Samples a second since the last call.
+    fn take(&mut self) -> f64 {
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        std::mem::take(&mut self.samples) as f64 / seconds.max(f64::MIN_POSITIVE)
     }
 }
 

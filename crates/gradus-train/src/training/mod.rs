@@ -9,11 +9,13 @@
 
 mod checkpoints;
 mod classification;
+mod language_model;
 mod log;
 mod metrics;
 mod objective;
 mod observer;
 mod packaged;
+mod peak;
 mod progress;
 mod run;
 mod setup;
@@ -21,15 +23,17 @@ mod stepper;
 mod stop;
 
 pub use metrics::Metric;
+pub use objective::Cost;
 pub use observer::{EvaluationRecord, Event, Observer, Plan, SampleUnit, Silent, StepReport};
 pub use packaged::{FinalEvaluation, Packaged};
+pub use peak::product_peak;
 pub use stop::StopReason;
 
 pub(crate) use classification::count_correct;
 pub(crate) use stepper::{Limits, Stepper};
 
 use crate::Result;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Task};
 use classification::Classification;
 use objective::Objective;
 use std::path::{Path, PathBuf};
@@ -90,7 +94,14 @@ pub struct Outcome {
 /// and whatever reading data and writing files can end in.
 pub fn train(recipe: &Recipe, options: &TrainOptions, observer: &mut dyn Observer) -> Result<Outcome> {
     setup::refuse_existing(options)?;
-    learn(Classification::load(recipe)?, recipe, options, observer)
+    match &recipe.task {
+        Task::Classification(task) => learn(Classification::load(task, recipe)?, recipe, options, observer),
+        Task::LanguageModel(task) => {
+            let objective = language_model::pretrain(task, recipe, options, observer)?;
+            learn(objective, recipe, options, observer)
+        }
+        Task::FineTuning(task) => learn(language_model::tune(task, recipe)?, recipe, options, observer),
+    }
 }
 
 /// Runs an objective to its end or to an interruption.

@@ -7,10 +7,11 @@ use super::metrics::Metric;
 use super::observer::SampleUnit;
 use super::packaged::Packaged;
 use crate::Result;
+use crate::memory::MemoryEstimate;
 use crate::monitor::Monitor;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TrainConfig};
 use gradus_nn::Module;
-use gradus_tensor::Tensor;
+use gradus_tensor::{Parameter, Tensor};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -24,8 +25,38 @@ pub(crate) trait Objective {
     /// The batches of an epoch. It owns what it needs, so that the loop may change the rest while it draws from it.
     type Batches: Iterator<Item = Result<Self::Batch>>;
 
-    /// What is trained, saved and restored.
+    /// The model, with what is trained and what is not.
     fn model(&self) -> &dyn Module;
+
+    /// The parameters that are trained, by name.
+    fn trained(&self) -> Vec<(String, Parameter)> {
+        let mut named = self.model().named_parameters();
+        named.retain(|(_, parameter)| parameter.requires_grad());
+        named
+    }
+
+    /// What a checkpoint must keep of the model: all that training changes.
+    fn state(&self) -> Vec<(String, Tensor)> {
+        self.model().state_dict()
+    }
+
+    /// Restores what [`Objective::state`] gave.
+    fn load_state(&self, state: &[(String, Tensor)]) -> Result<()> {
+        Ok(self.model().load_state_dict(state)?)
+    }
+
+    /// Passes over the training samples of a recipe that gives none.
+    fn default_epochs(&self, train: &TrainConfig) -> u64;
+
+    /// What a sample costs, where it can be told: forward and backward, in floating-point operations.
+    fn cost(&self) -> Option<Cost> {
+        None
+    }
+
+    /// What training takes, where it can be told.
+    fn memory(&self) -> Option<MemoryEstimate> {
+        None
+    }
 
     /// How much there is to learn from.
     fn extent(&self) -> Extent;
@@ -46,11 +77,25 @@ pub(crate) trait Objective {
     /// Measures the model on the held-out samples; nothing where there are none. Leaves it in training mode.
     fn evaluate(&self) -> Result<Vec<Metric>>;
 
+    /// A piece of what the model makes by itself, to be read beside an evaluation; the same for the same weights.
+    fn sample(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Fingerprint of the training data.
     fn data_sha256(&self) -> &str;
 
     /// Measures the final model and writes its package, all or nothing.
     fn package(self, recipe: &Recipe, folder: PathBuf) -> Result<Packaged>;
+}
+
+/// What learning from a sample costs, and what the machine can do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Floating-point operations of a sample's forward and backward pass.
+    pub flops_per_sample: f64,
+    /// Floating-point operations a second of the machine's products, as measured.
+    pub peak_flops: f64,
 }
 
 /// How much an objective has to learn from.

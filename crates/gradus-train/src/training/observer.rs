@@ -1,7 +1,10 @@
 //! What a run tells whoever watches it.
 
 use super::metrics::{self, Metric};
+use super::objective::Cost;
 use super::stop::StopReason;
+use crate::memory::MemoryEstimate;
+use gradus_data::text::TokenizeProgress;
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,11 +33,18 @@ impl<F: FnMut(&Event<'_>)> Observer for F {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Text is being made into tokens, once.
+    Tokenizing {
+        /// Which part of the text: `train` or `validation`.
+        part: &'static str,
+        /// How far it has come.
+        progress: TokenizeProgress,
+    },
     /// Everything is loaded and checked; the first step follows.
     Started(&'a Plan),
     /// An optimiser step is done.
     Step(StepReport),
-    /// The model was evaluated, at the end of an epoch or of the run.
+    /// The model was evaluated.
     Evaluated(&'a EvaluationRecord),
     /// A checkpoint is on the disk.
     Checkpointed {
@@ -62,6 +72,8 @@ pub enum Event<'a> {
 pub enum SampleUnit {
     /// Labelled samples.
     Sample,
+    /// Tokens of text that are learnt.
+    Token,
 }
 
 impl SampleUnit {
@@ -69,6 +81,7 @@ impl SampleUnit {
     pub fn plural(self) -> &'static str {
         match self {
             SampleUnit::Sample => "samples",
+            SampleUnit::Token => "tokens",
         }
     }
 }
@@ -82,16 +95,24 @@ pub struct Plan {
     pub train_samples: usize,
     /// Samples held out to choose the best epoch.
     pub validation_samples: usize,
-    /// Numbers the model learns.
+    /// Numbers the model is made of.
     pub parameters: usize,
-    /// Samples per batch.
+    /// Those of them that are learnt.
+    pub trained_parameters: usize,
+    /// Samples in a full batch.
     pub batch_size: usize,
+    /// Batches in an optimiser step.
+    pub accumulate: u64,
     /// Passes over the training samples.
     pub epochs: u64,
     /// Optimiser steps in an epoch.
     pub steps_per_epoch: u64,
     /// Optimiser steps in the run, unless something stops it earlier.
     pub total_steps: u64,
+    /// What the training takes, where that is known.
+    pub memory: Option<MemoryEstimate>,
+    /// What a sample costs and what the machine can do, where that is known.
+    pub cost: Option<Cost>,
     /// Steps that an earlier process had taken, when this one resumes.
     pub resumed_at: Option<u64>,
 }
@@ -116,9 +137,9 @@ pub struct StepReport {
 pub struct EvaluationRecord {
     /// Optimiser steps taken.
     pub step: u64,
-    /// The epoch that ends here, counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: u64,
-    /// Mean loss of the epoch's training samples, each before its step.
+    /// Mean loss of the training samples since the last evaluation, or since the epoch began; each before its step.
     pub train_loss: f64,
     /// Figures of the held-out samples, written as `validation_loss`, `validation_accuracy`, …; none where no samples
     /// are held out.
@@ -126,4 +147,7 @@ pub struct EvaluationRecord {
     pub validation: Vec<Metric>,
     /// Whether the monitored metric is the best so far.
     pub is_best: bool,
+    /// What the model makes by itself at this moment, where there is such a thing: a continued text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! What a finished run leaves.
 
+use super::observer::SampleUnit;
 use gradus_package::MetricValue;
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ pub struct FinalEvaluation {
     pub split: &'static str,
     /// How many samples those are.
     pub samples: u64,
+    /// What a sample is.
+    pub unit: SampleUnit,
     /// The figures.
     pub metrics: Vec<MetricValue>,
 }

@@ -19,7 +19,7 @@ pub(crate) struct Progress {
     pub batch: u64,
     /// Losses since the last log line.
     pub window: Mean,
-    /// Losses of the current epoch.
+    /// Losses since the last evaluation.
     pub epoch_loss: Mean,
     /// The best monitored value so far.
     pub best: Option<Best>,
@@ -91,6 +91,11 @@ impl Mean {
     /// The mean so far; NaN of nothing.
     pub fn value(&self) -> f64 {
         self.sum.0 / self.weight as f64
+    }
+
+    /// What was added, by weight.
+    pub fn weight(&self) -> u64 {
+        self.weight
     }
 
     /// Returns the mean and starts afresh.

@@ -47,26 +47,21 @@ struct Gathered {
     samples: u64,
 }
 
-/// What an evaluation means for the run.
-struct Steering {
-    is_best: bool,
-    out_of_patience: bool,
-}
-
 impl<O: Objective> Run<'_, O> {
     /// Trains until something ends the run; the last checkpoint then says what.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<StopReason> {
         self.objective.model().train();
         let reason = loop {
-            if self.progress.epoch == self.config.epochs {
+            if self.is_out_of_patience() {
+                break StopReason::EarlyStopping;
+            }
+            if self.progress.epoch == self.plan.epochs {
                 break StopReason::Completed;
             }
             if let Some(reason) = self.epoch(observer)? {
                 break reason;
             }
-            if self.end_epoch(observer)? {
-                break StopReason::EarlyStopping;
-            }
+            self.end_epoch(observer)?;
         };
         self.end(reason, observer)?;
         Ok(reason)
@@ -131,6 +126,7 @@ impl<O: Objective> Run<'_, O> {
         self.progress.step = self.stepper.step;
         self.progress.window.add(loss, samples);
         self.progress.epoch_loss.add(loss, samples);
+        self.log.count(samples);
         let (step, epoch) = (self.progress.step, self.progress.epoch + 1);
         observer.on_event(&Event::Step(StepReport {
             step,
@@ -149,17 +145,27 @@ impl<O: Objective> Run<'_, O> {
                 samples,
             })?;
         }
-        if self
-            .config
-            .checkpoint_every_steps
-            .is_some_and(|every| step.is_multiple_of(every))
-        {
+        let is_due = |every: Option<u64>| every.is_some_and(|every| step.is_multiple_of(every));
+        let is_best = is_due(self.config.eval_every_steps) && self.evaluate(observer)?;
+        // A best moment within an epoch goes to the disk at once: such evaluations are rare beside the steps, and to
+        // keep the moment in memory would double a large model's.
+        if is_best || is_due(self.config.checkpoint_every_steps) {
             self.checkpoint(observer)?;
         }
         Ok(())
     }
 
+    fn is_out_of_patience(&self) -> bool {
+        let state = &self.progress.early_stopping;
+        self.config
+            .early_stopping
+            .is_some_and(|rule| rule.is_exhausted(state))
+    }
+
     fn reason_to_stop(&self) -> Option<StopReason> {
+        if self.is_out_of_patience() {
+            return Some(StopReason::EarlyStopping);
+        }
         if self.stop.load(Ordering::Relaxed) {
             return Some(StopReason::Interrupted);
         }
@@ -177,9 +183,9 @@ impl<O: Objective> Run<'_, O> {
         (self.started.elapsed().as_secs_f64() >= most).then_some(StopReason::MaxTime)
     }
 
-    /// Evaluates, checkpoints what is due or best, and moves on; returns whether patience has run out.
-    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
-        let evaluated = self.evaluate(observer)?;
+    /// Evaluates unless the recipe counts steps for that, checkpoints what is due or best, and moves on.
+    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let is_best = self.config.eval_every_steps.is_none() && self.evaluate(observer)?;
         self.progress.epoch += 1;
         self.progress.batch = 0;
         if self
@@ -188,34 +194,39 @@ impl<O: Objective> Run<'_, O> {
             .is_multiple_of(self.config.checkpoint_every_epochs)
         {
             self.checkpoint(observer)?;
-        } else if evaluated.is_best {
+        } else if is_best {
             self.unsaved_best = Some(self.snapshot()?);
         }
-        Ok(evaluated.out_of_patience)
+        Ok(())
     }
 
-    /// Measures the model and lets the metric steer the run.
-    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Steering> {
+    /// Measures the model and lets the metric steer the run; returns whether this is the best moment so far.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+        let began = Instant::now();
         let train_loss = self.progress.epoch_loss.take();
         let objective = &self.objective;
-        let validation = self.stepper.with_averaged(|| objective.evaluate())?;
+        let (validation, sample) = self
+            .stepper
+            .with_averaged(|| Ok((objective.evaluate()?, objective.sample()?)))?;
         // Without held-out samples the training loss decides.
         let monitored = metrics::find(&validation, self.config.monitor.name()).unwrap_or(train_loss);
-        let steering = self.steer(monitored);
+        let is_best = self.steer(monitored);
         let record = EvaluationRecord {
             step: self.progress.step,
             epoch: self.progress.epoch + 1,
             train_loss,
             validation,
-            is_best: steering.is_best,
+            is_best,
+            sample,
         };
         self.log.evaluation(&record)?;
         observer.on_event(&Event::Evaluated(&record));
-        Ok(steering)
+        self.log.pause(began.elapsed());
+        Ok(is_best)
     }
 
-    /// Takes the monitored value into the best, the schedule and early stopping.
-    fn steer(&mut self, value: f64) -> Steering {
+    /// Takes the monitored value into the best, the schedule and early stopping; returns whether it is the best.
+    fn steer(&mut self, value: f64) -> bool {
         let direction = self.config.monitor.direction();
         let best = self.progress.best.map_or(direction.worst(), |best| best.value.0);
         let is_best = direction.improves(best, value, 0.0);
@@ -227,18 +238,16 @@ impl<O: Objective> Run<'_, O> {
         }
         self.stepper.schedule.observe(value, direction);
         self.progress.plateau = self.stepper.schedule.state();
-        let state = &mut self.progress.early_stopping;
-        let rule = self.config.early_stopping;
-        Steering {
-            is_best,
-            out_of_patience: rule.is_some_and(|rule| rule.observe(state, value, direction)),
+        if let Some(rule) = self.config.early_stopping {
+            rule.observe(&mut self.progress.early_stopping, value, direction);
         }
+        is_best
     }
 
     /// Closes the run: a last evaluation where an epoch was cut short for good, and the checkpoint that says so.
     fn end(&mut self, reason: StopReason, observer: &mut dyn Observer) -> Result<()> {
         if reason != StopReason::Interrupted {
-            if self.progress.batch > 0 {
+            if !self.is_evaluated() {
                 self.evaluate(observer)?;
             }
             self.progress.finished = Some(reason);
@@ -249,6 +258,14 @@ impl<O: Objective> Run<'_, O> {
             step: self.progress.step,
         });
         Ok(())
+    }
+
+    /// Whether the last evaluation was of this moment.
+    fn is_evaluated(&self) -> bool {
+        match self.config.eval_every_steps {
+            Some(every) => self.progress.step.is_multiple_of(every),
+            None => self.progress.batch == 0,
+        }
     }
 
     /// Writes a checkpoint of this very moment, and before it the best one if that is not on the disk yet.
@@ -271,7 +288,7 @@ impl<O: Objective> Run<'_, O> {
         self.refuse_to_save_garbage()?;
         self.progress.logs = self.log.positions();
         State {
-            model: self.objective.model(),
+            objective: &self.objective,
             stepper: &mut self.stepper,
         }
         .snapshot(&self.progress)
@@ -287,7 +304,7 @@ impl<O: Objective> Run<'_, O> {
     /// again.
     pub fn resume(&mut self, progress: Progress, checkpoint: &Checkpoint) -> Result<()> {
         State {
-            model: self.objective.model(),
+            objective: &self.objective,
             stepper: &mut self.stepper,
         }
         .restore(&progress, checkpoint)?;
@@ -306,7 +323,7 @@ impl<O: Objective> Run<'_, O> {
             && let Some(best) = self.folder.best_checkpoint()?
         {
             State {
-                model: self.objective.model(),
+                objective: &self.objective,
                 stepper: &mut self.stepper,
             }
             .restore_weights(&best)?;
@@ -316,7 +333,7 @@ impl<O: Objective> Run<'_, O> {
 
     /// A step can ruin the weights before any loss shows it; such weights must not replace the last good ones.
     fn refuse_to_save_garbage(&self) -> Result<()> {
-        let norms = parameter_norms(&self.objective.model().named_parameters())?;
+        let norms = parameter_norms(&self.objective.trained())?;
         if norms.iter().all(|(_, norm)| norm.is_finite()) {
             return Ok(());
         }
@@ -330,11 +347,7 @@ impl<O: Objective> Run<'_, O> {
             .ok()
             .and_then(|kept| Some(kept.last()?.0));
         self.stepper
-            .diverged(
-                loss,
-                self.progress.epoch,
-                &self.objective.model().named_parameters(),
-            )
+            .diverged(loss, self.progress.epoch, &self.objective.trained())
             .with_last_good(last_good)
     }
 }

@@ -12,8 +12,8 @@ use crate::recipe::Recipe;
 use crate::schedules::{RunLength, Schedule};
 use crate::settings::Problem;
 use crate::{Error, Result};
-use gradus_nn::Module;
 use gradus_package::{Checkpoint, RunDir};
+use gradus_tensor::Parameter;
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ pub(crate) fn prepare<'a, O: Objective>(
 ) -> Result<Run<'a, O>> {
     check_monitor(&objective, recipe)?;
     let plan = plan(&objective, recipe);
-    let stepper = stepper(recipe, objective.model(), &plan)?;
+    let stepper = stepper(recipe, &objective, &plan)?;
     let folder = open_folder(recipe, &options.folder)?;
     let parts = Parts {
         recipe,
@@ -71,22 +71,35 @@ fn plan(objective: &impl Objective, recipe: &Recipe) -> Plan {
         batches,
     } = objective.extent();
     let steps_per_epoch = batches.div_ceil(recipe.train.accumulate);
-    let total = steps_per_epoch.saturating_mul(recipe.train.epochs);
+    let epochs = recipe
+        .train
+        .epochs
+        .unwrap_or_else(|| objective.default_epochs(&recipe.train));
+    let total = steps_per_epoch.saturating_mul(epochs);
+    let parameters = |named: Vec<(String, Parameter)>| named.iter().map(|(_, p)| p.numel()).sum();
     Plan {
         unit,
         train_samples,
         validation_samples,
         parameters: objective.model().num_parameters(),
+        trained_parameters: parameters(objective.trained()),
         batch_size,
-        epochs: recipe.train.epochs,
+        accumulate: recipe.train.accumulate,
+        epochs,
         steps_per_epoch,
         total_steps: recipe.train.max_steps.map_or(total, |most| most.min(total)),
+        memory: objective.memory(),
+        cost: objective.cost(),
         resumed_at: None,
     }
 }
 
-fn stepper(recipe: &Recipe, model: &dyn Module, plan: &Plan) -> Result<Stepper> {
-    let parameters = model.parameters();
+fn stepper(recipe: &Recipe, objective: &impl Objective, plan: &Plan) -> Result<Stepper> {
+    let parameters: Vec<Parameter> = objective
+        .trained()
+        .into_iter()
+        .map(|(_, parameter)| parameter)
+        .collect();
     let length = RunLength {
         steps_per_epoch: plan.steps_per_epoch,
         total_steps: plan.total_steps,
@@ -171,7 +184,7 @@ fn assemble<'a, O: Objective>(parts: Parts<'a, O>, options: &TrainOptions) -> Re
     let interval = recipe.train.log_interval(plan.steps_per_epoch);
     let mut run = Run {
         config: &recipe.train,
-        log: RunLog::open(&folder, interval, positions)?,
+        log: RunLog::open(&folder, &plan, interval, positions)?,
         progress: Progress::new(stepper.schedule.state(), fingerprint),
         unsaved_best: None,
         stop: options.stop.clone(),

@@ -69,8 +69,8 @@ impl Stepper {
         if let Some(momentum) = self.schedule.momentum(self.step) {
             self.optimizer.set_momentum(momentum);
         }
-        self.limit_gradients()?;
-        self.optimizer.step()?;
+        let factor = self.limit_gradients()?;
+        self.optimizer.step_scaled(factor)?;
         self.optimizer.zero_grad();
         if let Some(range) = self.limits.weight_clip {
             clip::clip_weights(self.optimizer.parameters(), range)?;
@@ -113,15 +113,16 @@ impl Stepper {
         }))
     }
 
-    fn limit_gradients(&self) -> Result<()> {
+    /// Limits gradients one by one; returns what limits their common norm when they are multiplied with it.
+    fn limit_gradients(&self) -> Result<f64> {
         let parameters = self.optimizer.parameters();
         if let Some(limit) = self.limits.clip_value {
             clip::clip_gradient_value(parameters, limit)?;
         }
-        if let Some(limit) = self.limits.clip_norm {
-            clip::clip_gradient_norm(parameters, limit)?;
+        match self.limits.clip_norm {
+            Some(limit) => Ok(clip::norm_factor(clip::gradient_norm(parameters)?, limit)),
+            None => Ok(1.0),
         }
-        Ok(())
     }
 }
 

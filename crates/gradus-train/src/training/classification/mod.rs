@@ -12,7 +12,7 @@ use super::observer::SampleUnit;
 use super::packaged::Packaged;
 use crate::Result;
 use crate::monitor::Monitor;
-use crate::recipe::Recipe;
+use crate::recipe::{ClassificationTask, Recipe, TrainConfig};
 use crate::settings::Problem;
 use data::DataParts;
 use gradus_data::{Batch, Dataset, Epoch, Loader, LoaderConfig, Prefetch};
@@ -38,10 +38,10 @@ pub(crate) struct Classification {
 
 impl Classification {
     /// Loads the data and builds the model that a recipe names.
-    pub fn load(recipe: &Recipe) -> Result<Classification> {
-        let data = DataParts::from(gradus_data::load(&recipe.data, recipe.folder())?);
+    pub fn load(task: &ClassificationTask, recipe: &Recipe) -> Result<Classification> {
+        let data = DataParts::from(gradus_data::load(&task.data, recipe.folder())?);
         check_data(recipe, &data)?;
-        let config = recipe.model_config(data.train.sample_shape(), data.train.num_classes())?;
+        let config = task.model_config(data.train.sample_shape(), data.train.num_classes())?;
         check_classes(&config, &data.train)?;
         let batch_size = recipe.batch_size(data.train.len());
         Ok(Classification {
@@ -62,6 +62,10 @@ impl Objective for Classification {
 
     fn model(&self) -> &dyn Module {
         &self.model
+    }
+
+    fn default_epochs(&self, _train: &TrainConfig) -> u64 {
+        TrainConfig::CLASSIFIER_EPOCHS
     }
 
     fn extent(&self) -> Extent {

@@ -1,5 +1,6 @@
 //! From a trained classifier to its package: measured, described, and traceable to where it came from.
 
+use super::super::observer::SampleUnit;
 use super::super::packaged::{FinalEvaluation, Packaged};
 use super::Classification;
 use super::data::DataParts;
@@ -7,12 +8,11 @@ use crate::Result;
 use crate::recipe::Recipe;
 use gradus_evaluate::{EvaluateOptions, Predictor, evaluate, reference_statistics};
 use gradus_nn::Module;
-use gradus_package::{Encoding, Lineage, Manifest, Package, PackageContents, Signature, TensorSpec};
+use gradus_package::{
+    CLASSIFICATION, Encoding, Lineage, Manifest, Package, PackageContents, Signature, TensorSpec,
+};
 use gradus_tensor::DType;
 use std::path::PathBuf;
-
-/// The task that the package names.
-const TASK: &str = "classification";
 
 /// Measures the model and writes its package, all or nothing.
 pub(super) fn package(trained: Classification, recipe: &Recipe, folder: PathBuf) -> Result<Packaged> {
@@ -31,6 +31,7 @@ pub(super) fn package(trained: Classification, recipe: &Recipe, folder: PathBuf)
         tensors,
         manifest,
         encoding: Encoding::Dense,
+        files: Default::default(),
     };
     let saved = Package::save(&folder, &contents)?;
     Ok(Packaged {
@@ -39,6 +40,7 @@ pub(super) fn package(trained: Classification, recipe: &Recipe, folder: PathBuf)
         evaluation: FinalEvaluation {
             split,
             samples: evaluation.n,
+            unit: SampleUnit::Sample,
             metrics: contents.manifest.metrics,
         },
     })
@@ -54,7 +56,7 @@ fn manifest(data: &DataParts, recipe: &Recipe) -> Result<Manifest> {
         seed: Some(recipe.train.seed),
         ..Lineage::by_this_build()
     };
-    let mut manifest = Manifest::new(TASK, signature(data), preprocessing.clone(), lineage);
+    let mut manifest = Manifest::new(CLASSIFICATION, signature(data), preprocessing.clone(), lineage);
     manifest.reference_statistics = Some(reference_statistics(train, preprocessing));
     Ok(manifest)
 }
