@@ -131,6 +131,10 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// A package of classification does not say how its inputs are made.
+    #[error("the package has no preprocessing; a classifier's package must say how its inputs are made")]
+    NoPreprocessing,
+
     /// A package's signature contradicts itself or the preprocessing.
     #[error("the package's signature: {field} is {got}, expected {expected}")]
     Signature {
@@ -184,6 +188,41 @@ pub enum Error {
     Template {
         /// What the template engine said.
         source: minijinja::Error,
+    },
+
+    /// An encoder was asked to continue text.
+    #[error(
+        "a model of the family `{family}` reads text but does not write it; use `gradus embed` for its vectors"
+    )]
+    NotALanguageModel {
+        /// The family.
+        family: &'static str,
+    },
+
+    /// A weight that `config.json` says lies in ggml blocks does not.
+    #[error("config.json says that `{tensor}` lies in blocks of type {found}, which its bytes do not")]
+    BlockType {
+        /// The weight.
+        tensor: String,
+        /// The type that the config names.
+        found: String,
+    },
+
+    /// A text model came without a tokenizer.
+    #[error(
+        "the model has no tokenizer.json, so it cannot read text; put the one it was trained with beside it"
+    )]
+    NoTokenizer,
+
+    /// A text could not be turned into tokens, or back.
+    #[error(transparent)]
+    Text(#[from] gradus_data::text::TextError),
+
+    /// An encoder's files ask for a way of pooling that this build does not have.
+    #[error("1_Pooling/config.json asks for `{found}`; this build pools by mean, first or last token")]
+    Pooling {
+        /// What they ask for.
+        found: String,
     },
 
     /// A data set or a sample could not be used.

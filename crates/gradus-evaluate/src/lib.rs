@@ -2,6 +2,8 @@
 //! How good a model is, and how sure we are of it.
 //!
 //! * [`Predictor`]: a package made ready to answer, with its preparation and its signature.
+//! * [`language_model`]: a language model made ready to continue text, and how well it predicts one; [`TextEmbedder`] turns
+//!   texts into vectors.
 //! * [`evaluate()`]: a predictor's [`Evaluation`] on a data set: metrics, intervals and the worst errors.
 //! * [`html`]: the report of an evaluation as one HTML file.
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
@@ -15,10 +17,13 @@ mod classification_report;
 mod error;
 mod evaluation;
 pub mod html;
+pub mod language_model;
 pub mod metrics;
 mod predictions;
 mod predictor;
 mod reference;
+mod text_embedder;
+mod text_parts;
 
 pub use classification_report::{Averages, ClassRow, ClassificationReport, Estimate};
 pub use error::{Error, Result};
@@ -28,3 +33,5 @@ pub use evaluation::{
 pub use predictions::Predictions;
 pub use predictor::Predictor;
 pub use reference::reference_statistics;
+pub use text_embedder::{Pooling, TextEmbedder};
+pub use text_parts::TextParts;

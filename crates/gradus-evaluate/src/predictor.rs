@@ -4,14 +4,11 @@ use std::path::Path;
 
 use gradus_data::{Dataset, Preprocessing, Samples};
 use gradus_nn::{Layer, ModelConfig};
-use gradus_package::{Manifest, Package, Signature, TensorSpec};
+use gradus_package::{CLASSIFICATION, Manifest, Package, Signature, TensorSpec};
 use gradus_tensor::{DType, Tensor, no_grad};
 use serde_json::Value;
 
 use crate::{Error, Predictions, Result};
-
-/// The task that a [`Predictor`] answers.
-const CLASSIFICATION: &str = "classification";
 
 /// A model with its preparation and its signature. It may be shared between threads; predicting changes nothing in it.
 ///
@@ -20,6 +17,7 @@ const CLASSIFICATION: &str = "classification";
 pub struct Predictor {
     model: Box<dyn Layer>,
     manifest: Manifest,
+    preprocessing: Preprocessing,
 }
 
 impl Predictor {
@@ -45,7 +43,8 @@ impl Predictor {
     /// A predictor from a model in memory, which is put into evaluation mode, and what a manifest says about it.
     ///
     /// # Errors
-    /// [`Error::Task`] for another task than classification, [`Error::Signature`] when inputs, outputs or labels do not
+    /// [`Error::Task`] for another task than classification, [`Error::NoPreprocessing`] for a manifest that does not say
+    /// how inputs are made, [`Error::Signature`] when inputs, outputs or labels do not
     /// agree with each other or with the preprocessing.
     pub fn from_parts(model: Box<dyn Layer>, manifest: Manifest) -> Result<Self> {
         if manifest.task != CLASSIFICATION {
@@ -54,10 +53,15 @@ impl Predictor {
                 expected: CLASSIFICATION,
             });
         }
-        manifest.preprocessing.validate()?;
-        check_signature(&manifest.signature, &manifest.preprocessing.sample_shape())?;
+        let preprocessing = manifest.preprocessing.clone().ok_or(Error::NoPreprocessing)?;
+        preprocessing.validate()?;
+        check_signature(&manifest.signature, &preprocessing.sample_shape())?;
         model.eval();
-        Ok(Self { model, manifest })
+        Ok(Self {
+            model,
+            manifest,
+            preprocessing,
+        })
     }
 
     /// Inputs, outputs and labels.
@@ -72,7 +76,7 @@ impl Predictor {
 
     /// What is done to a raw sample.
     pub fn preprocessing(&self) -> &Preprocessing {
-        &self.manifest.preprocessing
+        &self.preprocessing
     }
 
     /// Everything that the package says about the model.

@@ -48,6 +48,7 @@ pub fn contents() -> PackageContents {
             Lineage::by_this_build(),
         ),
         encoding: Encoding::Dense,
+        files: Default::default(),
     }
 }
 
