@@ -102,16 +102,80 @@ fn assert_no_broken_checkpoint(run: &Path) {
     }
 }
 
+/// As [`RECIPE`], for a language model: tokens are made first, and evaluations fall inside the only epoch.
+const LANGUAGE_RECIPE: &str = r#"
+[data]
+text = ["DATA"]
+tokenizer = "bpe"
+vocab_size = 300
+
+[model]
+model_type = "llama"
+hidden_size = 32
+intermediate_size = 64
+num_hidden_layers = 2
+num_attention_heads = 4
+num_key_value_heads = 2
+
+[train]
+max_steps = 120
+batch_size = 4
+block_size = 32
+precision = "bf16"
+accumulate = 2
+seed = 3
+clip_norm = 1.0
+log_every_steps = 5
+checkpoint_every_steps = 7
+eval_every_steps = 20
+eval_batches = 4
+sample_tokens = 16
+restore_best = true
+
+[optimizer]
+name = "adamw"
+weight_decay_scope = "matrices"
+
+[schedule]
+name = "cosine"
+warmup_steps = 20
+"#;
+
 #[test]
 fn killed_runs_resume_to_the_weights_of_uninterrupted_ones() {
     let folder = tempfile::tempdir().unwrap();
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-sample");
     std::fs::write(folder.path().join("recipe.toml"), RECIPE.replace("DATA", data)).unwrap();
+    kill_again_and_again(folder.path());
+}
+
+#[test]
+fn killed_language_models_resume_to_the_weights_of_uninterrupted_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (0..3000u32)
+        .map(|index| {
+            format!(
+                "{} and {} make {}.\n",
+                index % 37,
+                index % 11,
+                index % 37 + index % 11
+            )
+        })
+        .collect();
+    let path = folder.path().join("sums.txt");
+    std::fs::write(&path, text).unwrap();
+    let recipe = LANGUAGE_RECIPE.replace("DATA", &path.display().to_string());
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    kill_again_and_again(folder.path());
+}
+
+/// Trains the folder's recipe whole, and again with kills at random moments, with one thread and with two.
+fn kill_again_and_again(folder: &Path) {
     let started = Instant::now();
-    finish(folder.path(), "whole-1", 1);
+    finish(folder, "whole-1", 1);
     let whole = started.elapsed();
-    finish(folder.path(), "whole-2", 2);
-    assert_same(folder.path(), "whole-2", "whole-1");
+    finish(folder, "whole-2", 2);
+    assert_same(folder, "whole-2", "whole-1");
 
     let mut rng = Rng::seed_from(u64::from(std::process::id()));
     for threads in [1, 2] {
@@ -120,7 +184,7 @@ fn killed_runs_resume_to_the_weights_of_uninterrupted_ones() {
             let run = format!("killed-{threads}-{runs}");
             // Most kills fall inside the training; some before its first step or while the package is written.
             while killed < kills() {
-                let mut child = start(folder.path(), &run, threads);
+                let mut child = start(folder, &run, threads);
                 std::thread::sleep(Duration::from_secs_f64(whole.as_secs_f64() * rng.uniform()));
                 if child.try_wait().unwrap().is_some() {
                     break;
@@ -128,10 +192,10 @@ fn killed_runs_resume_to_the_weights_of_uninterrupted_ones() {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 killed += 1;
-                assert_no_broken_checkpoint(&folder.path().join(&run));
+                assert_no_broken_checkpoint(&folder.join(&run));
             }
-            finish(folder.path(), &run, threads);
-            assert_same(folder.path(), &run, "whole-1");
+            finish(folder, &run, threads);
+            assert_same(folder, &run, "whole-1");
             runs += 1;
         }
     }

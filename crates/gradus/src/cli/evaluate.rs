@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use gradus_data::{Split, load_labelled};
 use gradus_evaluate::bootstrap::BootstrapOptions;
 use gradus_evaluate::html::{HtmlReport, LearningCurves};
+use gradus_evaluate::language_model::{LanguageModel, PerplexityOptions};
 use gradus_evaluate::{Estimate, EvaluateOptions, Evaluation, Predictor, evaluate};
 use gradus_package::Package;
 
 use super::Global;
+use super::generate::WeightsName;
 use super::output::{self, Table, with_interval};
 
 /// Score a model on labelled data: accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix.
@@ -19,8 +22,17 @@ pub(crate) struct Args {
     /// A package, or a training run's folder.
     model: PathBuf,
     /// Labelled data: a folder of IDX files, of pictures by class, a CSV or a Parquet file.
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "text")]
+    data: Option<PathBuf>,
+    /// Text that a language model is to predict: its perplexity and bits per byte.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "report"])]
+    text: Option<PathBuf>,
+    /// Tokens that a language model reads at once; the second half of each window is scored.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(4..))]
+    window: u32,
+    /// How a language model's weights are held: as in the file, or widened to f32.
+    #[arg(long, value_enum, default_value_t = WeightsName::Stored)]
+    weights: WeightsName,
     /// The part of the data to score on, where the folder holds several.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
@@ -55,10 +67,46 @@ impl SplitName {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    match (&args.text, &args.data) {
+        (Some(text), _) => score_text(args, text, global),
+        (None, Some(data)) => score_samples(args, data, global),
+        (None, None) => bail!("give --data or --text"),
+    }
+}
+
+/// How well a language model predicts a text.
+fn score_text(args: &Args, text: &Path, global: Global) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(text).with_context(|| format!("cannot read {}", text.display()))?;
+    let model = LanguageModel::open(&args.model, args.weights.into())?;
+    let options = PerplexityOptions {
+        context: args.window as usize,
+    };
+    let bar = indicatif::ProgressBar::new(0);
+    let scored = model.perplexity(&text, &options, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    if global.json {
+        return output::json(&scored);
+    }
+    output::write(
+        format!(
+            "perplexity {:.4} ({:.4} nats a token, {:.4} bits a byte) on {} tokens\n",
+            scored.perplexity,
+            scored.loss,
+            scored.bits_per_byte,
+            output::grouped(scored.tokens as u64)
+        )
+        .as_bytes(),
+    )
+}
+
+fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()> {
     let folder = model_folder(&args.model);
     let predictor = Predictor::open(&folder)?;
     let dataset = load_labelled(
-        &args.data,
+        data,
         args.split.split(),
         predictor.preprocessing(),
         predictor.labels(),
@@ -73,7 +121,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     };
     let evaluation = evaluate(&predictor, &dataset, &options)?;
     if let Some(path) = &args.report {
-        write_report(path, &folder, &args.data, &evaluation)?;
+        write_report(path, &folder, data, &evaluation)?;
     }
     if global.json {
         return output::json(&evaluation);

@@ -5,11 +5,18 @@
 
 #[cfg(feature = "train")]
 mod bench;
+mod chat;
 mod completions;
 #[cfg(feature = "train")]
 mod compress;
+mod embed;
 mod evaluate;
+mod export;
 mod failure;
+#[cfg(feature = "train")]
+mod finetune;
+mod generate;
+mod import;
 mod inspect;
 #[cfg(feature = "train")]
 mod new;
@@ -65,10 +72,17 @@ enum Command {
     New(new::Args),
     #[cfg(feature = "train")]
     Train(train::Args),
+    #[cfg(feature = "train")]
+    Finetune(finetune::Args),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     #[cfg(feature = "train")]
     Compress(compress::Args),
+    Import(import::Args),
+    Export(export::Args),
+    Generate(generate::Args),
+    Chat(chat::Args),
+    Embed(embed::Args),
     Inspect(inspect::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
@@ -98,10 +112,17 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         Command::New(args) => new::run(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, global),
+        #[cfg(feature = "train")]
+        Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
         #[cfg(feature = "train")]
         Command::Compress(args) => compress::run(&args, global),
+        Command::Import(args) => import::run(&args, global),
+        Command::Export(args) => export::run(&args, global),
+        Command::Generate(args) => generate::run(&args, global),
+        Command::Chat(args) => chat::run(&args),
+        Command::Embed(args) => embed::run(&args, global),
         Command::Inspect(args) => inspect::run(&args, global),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args, global),

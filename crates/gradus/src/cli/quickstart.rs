@@ -75,12 +75,10 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     eprintln!("3/4 evaluate");
     let package = Package::open(&trained.folder)?;
     let manifest = package.manifest();
-    let dataset = load_labelled(
-        &args.data,
-        Split::Test,
-        &manifest.preprocessing,
-        &manifest.signature.labels,
-    )?;
+    let Some(preprocessing) = &manifest.preprocessing else {
+        bail!("the trained package does not say how its inputs are made; run quickstart again")
+    };
+    let dataset = load_labelled(&args.data, Split::Test, preprocessing, &manifest.signature.labels)?;
     let variants = folders
         .into_iter()
         .map(|(name, folder)| measure(name, folder, &dataset))

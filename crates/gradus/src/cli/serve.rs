@@ -77,12 +77,14 @@ fn announce(model: &Path, address: SocketAddr, global: Global) -> anyhow::Result
     );
     let newest = gradus_package::resolve(model)?;
     let (manifest, _) = gradus_package::read_manifest(&newest)?;
-    let body = json!({ "input_data": [example_sample(&manifest.preprocessing)] }).to_string();
-    eprintln!(
-        "  curl http://{}/predict -d '{}'",
-        reachable(address),
-        body.replace('\'', r"'\''")
-    );
+    if let Some(preprocessing) = &manifest.preprocessing {
+        let body = json!({ "input_data": [example_sample(preprocessing)] }).to_string();
+        eprintln!(
+            "  curl http://{}/predict -d '{}'",
+            reachable(address),
+            body.replace('\'', r"'\''")
+        );
+    }
     if global.json {
         output::json(&json!({ "url": format!("http://{address}") }))?;
     }

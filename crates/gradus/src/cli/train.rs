@@ -37,11 +37,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     let recipe = Recipe::load(&args.recipe, &args.overrides)?;
     let out = args.out.clone().unwrap_or_else(|| default_out(&args.recipe));
-    let outcome = train_with_progress(&recipe, &out, args.resume)?;
+    run_recipe(&recipe, &out, args.resume, global)
+}
+
+/// Trains, and prints how that ended.
+pub(crate) fn run_recipe(recipe: &Recipe, out: &Path, resume: bool, global: Global) -> anyhow::Result<()> {
+    let outcome = train_with_progress(recipe, out, resume)?;
     if global.json {
-        return output::json(&JsonOutcome::new(&outcome, &out));
+        return output::json(&JsonOutcome::new(&outcome, out));
     }
-    report(&outcome, &out)
+    report(&outcome, out)
 }
 
 /// Trains with progress on standard error; SIGINT and SIGTERM checkpoint and stop.
@@ -66,7 +71,7 @@ fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn default_out(recipe: &Path) -> PathBuf {
+pub(crate) fn default_out(recipe: &Path) -> PathBuf {
     Path::new("runs").join(recipe.file_stem().unwrap_or("run".as_ref()))
 }
 
@@ -80,9 +85,16 @@ fn report(outcome: &Outcome, out: &Path) -> anyhow::Result<()> {
     let FinalEvaluation {
         split,
         samples,
+        unit,
         metrics,
     } = &package.evaluation;
-    let mut table = Table::new(&["measure", "value (95 % interval)"]);
+    let has_intervals = metrics.iter().any(|metric| metric.lower.is_some());
+    let heading = if has_intervals {
+        "value (95 % interval)"
+    } else {
+        "value"
+    };
+    let mut table = Table::new(&["measure", heading]);
     for metric in metrics {
         let value = match (metric.lower, metric.upper) {
             (Some(lower), Some(upper)) => output::with_interval(metric.value, lower, upper),
@@ -91,10 +103,15 @@ fn report(outcome: &Outcome, out: &Path) -> anyhow::Result<()> {
         table.row([metric.name.replace('_', " "), value]);
     }
     let (run, folder) = (out.display(), package.folder.display());
-    let rows = output::grouped(*samples);
-    output::write(
-        format!("{table}\non {rows} {split} samples\nrun      {run}\npackage  {folder}\n").as_bytes(),
-    )
+    let measured = match metrics.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{table}\non {} {split} {}\n",
+            output::grouped(*samples),
+            unit.plural()
+        ),
+    };
+    output::write(format!("{measured}run      {run}\npackage  {folder}\n").as_bytes())
 }
 
 /// How a run ended, for programs.

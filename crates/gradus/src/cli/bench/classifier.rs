@@ -1,4 +1,4 @@
-//! `gradus bench`: how fast this machine trains and predicts, through the same code as `train` and `predict`.
+//! The 784-128-10 classifier: steps a second, and microseconds a call.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,28 +13,12 @@ use gradus_train::recipe::Recipe;
 use gradus_train::training::{Event, Silent, TrainOptions, train};
 use serde::Serialize;
 
-use super::Global;
-use super::output::{self, grouped};
-
-/// Measure training or prediction speed on this machine, with the 784-128-10 classifier.
-///
-/// Example: gradus bench train --batch-size 64 --optimizer sgd --threads 2
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(clap::Subcommand)]
-enum What {
-    /// Optimiser steps a second: shuffle, assemble, forward, backward, update.
-    Train(TrainArgs),
-    /// Microseconds for the logits of a batch that lies in memory.
-    Predict(PredictArgs),
-}
+use super::{median, sorted};
+use crate::cli::Global;
+use crate::cli::output::{self, grouped};
 
 #[derive(clap::Args)]
-struct TrainArgs {
+pub(super) struct TrainArgs {
     /// Samples in a batch.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
@@ -46,7 +30,7 @@ struct TrainArgs {
 }
 
 #[derive(clap::Args)]
-struct PredictArgs {
+pub(super) struct PredictArgs {
     /// Rows in a batch.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     rows: u32,
@@ -85,20 +69,20 @@ const ROWS_PER_REPEAT: usize = 60_000;
 /// How long one measurement of prediction lasts.
 const PREDICT_TIME: Duration = Duration::from_millis(300);
 
-pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+/// Measures training.
+pub(super) fn train_speed(args: &TrainArgs, global: Global) -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
-    match &args.what {
-        What::Train(args) => {
-            let seconds = time_steps(args, &scratch.0)?;
-            let rates = sorted(seconds.iter().map(|seconds| 1.0 / seconds).collect());
-            report_training(args, &rates, global)
-        }
-        What::Predict(args) => {
-            let predictor = predictor(args, &scratch.0)?;
-            let times = sorted(time_calls(args, &predictor)?);
-            report_prediction(args, &times, global)
-        }
-    }
+    let seconds = time_steps(args, &scratch.0)?;
+    let rates = sorted(seconds.iter().map(|seconds| 1.0 / seconds).collect());
+    report_training(args, &rates, global)
+}
+
+/// Measures prediction.
+pub(super) fn predict_speed(args: &PredictArgs, global: Global) -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let predictor = predictor(args, &scratch.0)?;
+    let times = sorted(time_calls(args, &predictor)?);
+    report_prediction(args, &times, global)
 }
 
 #[derive(Serialize)]
@@ -179,10 +163,15 @@ fn time_steps(args: &TrainArgs, scratch: &Path) -> anyhow::Result<Vec<f64>> {
         ("train.batch_size", &batch),
     ];
     let mut recipe = recipe(&args.common.data, &settings)?;
-    let rows = gradus_data::load(&recipe.data, Path::new(""))?.train.len();
+    let task = recipe
+        .task
+        .classification()
+        .context("bug: the template is a classifier's")?;
+    let rows = gradus_data::load(&task.data, Path::new(""))?.train.len();
     let epochs_per_repeat = (ROWS_PER_REPEAT / rows).max(1) as u64;
-    recipe.train.epochs = epochs_per_repeat * (u64::from(args.common.repeats) + 1);
-    recipe.train.checkpoint_every_epochs = recipe.train.epochs;
+    let epochs = epochs_per_repeat * (u64::from(args.common.repeats) + 1);
+    recipe.train.epochs = Some(epochs);
+    recipe.train.checkpoint_every_epochs = epochs;
 
     let (mut steps_per_repeat, mut last, mut seconds) = (0, Instant::now(), Vec::new());
     let mut observer = |event: &Event<'_>| match event {
@@ -254,21 +243,6 @@ fn optimizer_name(optimizer: BenchOptimizer) -> &'static str {
     match optimizer {
         BenchOptimizer::Sgd => "SGD",
         BenchOptimizer::Adam => "Adam",
-    }
-}
-
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// The middle of sorted values.
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        (sorted[middle - 1] + sorted[middle]) / 2.0
     }
 }
 
