@@ -4,4 +4,5 @@ mod bootstrap_coverage;
 mod golden_metrics;
 mod html_report;
 mod predictor;
+mod real_models;
 mod support;
