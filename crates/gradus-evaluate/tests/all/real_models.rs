@@ -153,11 +153,11 @@ fn in_blocks_tokens_differ_only_where_rounding_decides() {
 }
 
 fn check_perplexity(model: &LanguageModel, window: usize, want: f64) {
-    let text = std::fs::read_to_string(golden("smollm2_text.txt")).unwrap();
+    let text = std::fs::read_to_string(golden("smollm2_text.txt")).expect("a golden file");
     let options = PerplexityOptions { context: window };
     let got = model
         .perplexity(&text, &options, &mut |_, _| {})
-        .unwrap()
+        .expect("the text is longer than a window")
         .perplexity;
     println!("perplexity {got:.4}, llama.cpp {want:.4}");
     assert!(
