@@ -145,7 +145,7 @@ pub enum Error {
         source: Box<HuggingFaceProblem>,
     },
     /// A GGUF file cannot be read as a model, or a model not written as one.
-    #[error("{} is no GGUF model that can be used", path.display())]
+    #[error("{} cannot be read or written as GGUF", path.display())]
     Gguf {
         /// The file.
         path: PathBuf,

@@ -43,6 +43,12 @@ impl ForeignModel {
             let path = path.to_path_buf();
             return Err(Error::NotAModel { path });
         }
+        if !path.exists() {
+            let needed_by =
+                "a model is a package, a run's folder, a folder in Hugging Face's form or a GGUF file";
+            let path = path.to_path_buf();
+            return Err(Error::MissingFile { path, needed_by });
+        }
         hugging_face::read(path)
     }
 

@@ -58,7 +58,7 @@ pub struct ScheduleConfig {
     /// In what the schedule's lengths are counted. Default `epoch`.
     #[serde(default)]
     pub unit: Unit,
-    /// Warm-up in steps. Default 0. Give this or `warmup_epochs`.
+    /// Warm-up in steps, at most half of the run. Default 0. Give this or `warmup_epochs`.
     #[serde(default)]
     pub warmup_steps: u64,
     /// Warm-up in epochs, fractions allowed, rounded to steps. Default 0.
@@ -122,7 +122,8 @@ impl ScheduleConfig {
     fn warmup(&self, length: RunLength) -> Warmup {
         let from_epochs = (self.warmup_epochs * length.steps_per_epoch as f64).round() as u64;
         Warmup {
-            steps: self.warmup_steps.max(from_epochs),
+            // A run shorter than its warm-up would never reach its rate.
+            steps: self.warmup_steps.max(from_epochs).min(length.total_steps / 2),
             start_factor: self.warmup_start_factor,
         }
     }

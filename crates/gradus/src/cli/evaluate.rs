@@ -14,12 +14,14 @@ use super::Global;
 use super::generate::WeightsName;
 use super::output::{self, Table, with_interval};
 
-/// Score a model on labelled data: accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix.
+/// Score a classifier on labelled data (accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix), or a
+/// language model on text (perplexity and bits per byte).
 ///
-/// Example: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html
+/// Examples: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html
+/// and gradus evaluate smollm2.gguf --text chapter.txt
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A package, or a training run's folder.
+    /// A package, or a training run's folder; with --text also a Hugging Face folder or a GGUF file.
     model: PathBuf,
     /// Labelled data: a folder of IDX files, of pictures by class, a CSV or a Parquet file.
     #[arg(long, value_name = "PATH", required_unless_present = "text")]

@@ -12,7 +12,7 @@ use super::{Global, output};
 
 /// Write a language model or encoder as a Hugging Face folder or a GGUF file.
 ///
-/// Example: gradus export runs/gpt --format gguf --type q8_0 --out gpt.gguf
+/// Example: gradus export models/smollm2 --format gguf --type q8_0 --out smollm2.gguf
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A package, a training run's folder, a Hugging Face folder, or a GGUF file.

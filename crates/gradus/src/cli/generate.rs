@@ -155,15 +155,15 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     };
     let mut session = model.session(args.memory.context(&model), args.memory.cache_type());
     let options = args.sampling.options();
-    if !global.json && !args.chat {
-        output::write(text.as_bytes())?;
-    }
+    // Shown with the first piece of the answer: settings and length are checked before that.
+    let mut shown = if args.chat { "" } else { text.as_str() };
     let mut failed = None;
     let completion = model.complete(&mut session, &prompt, &options, &mut |piece| {
         if global.json {
             return ControlFlow::Continue(());
         }
-        match output::write(piece.as_bytes()) {
+        let before = std::mem::take(&mut shown);
+        match output::write(before.as_bytes()).and_then(|()| output::write(piece.as_bytes())) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
@@ -177,7 +177,14 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     if global.json {
         return output::json(&JsonCompletion::new(&text, &prompt, &completion));
     }
+    output::write(shown.as_bytes())?;
     output::write(b"\n")?;
+    if matches!(completion.stop, CompletionStop::ContextFull) {
+        eprintln!(
+            "stopped: the context of {} tokens is full",
+            args.memory.context(&model)
+        );
+    }
     eprintln!("{}", speed(&completion));
     Ok(())
 }

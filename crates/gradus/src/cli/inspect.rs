@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use gradus_package::{FileSummary, Manifest, Package, PackageSummary, Summary, summarize};
 
 use super::Global;
@@ -18,6 +19,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    if args.path.extension().is_some_and(|extension| extension == "gguf") {
+        let path = args.path.display();
+        bail!(
+            "{path} is a GGUF file: `gradus import {path} --out MODEL` makes a package of it, which can be shown"
+        );
+    }
     let summary = summarize(model_folder(&args.path))?;
     if let Summary::Package(package) = &summary {
         // The summary reads headers; a damaged weight is found by opening, which verifies every checksum.
@@ -75,6 +82,9 @@ fn describe_signature(manifest: &Manifest) -> String {
         }
     }
     let labels = &manifest.signature.labels;
+    if labels.is_empty() {
+        return text;
+    }
     text.push_str(&format!(
         "labels       {} ({})\n",
         labels.len(),

@@ -187,7 +187,8 @@ impl Transformer {
             )?),
             false => None,
         };
-        let pooler = match config.causal {
+        // Only carried along: GGUF files have none.
+        let pooler = match config.causal || !source.has(&format!("{}.weight", names.pooler)) {
             true => None,
             false => Some(Projection::new(
                 source,

@@ -159,6 +159,14 @@ impl Loaded {
 }
 
 impl Source<'_> {
+    /// Whether there is a tensor of that name: a fresh model has whatever it asks for.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Source::Fresh(_) => true,
+            Source::Loaded(loaded) => loaded.tensors.contains_key(name),
+        }
+    }
+
     /// A vector or table in `f32`, drawn by `init` if it is not there.
     pub fn float(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         match self {

@@ -176,8 +176,8 @@ pub enum GgufProblem {
         /// The number of heads.
         heads: u64,
     },
-    /// The vocabulary cannot be turned into a `tokenizer.json`.
-    #[error("its vocabulary cannot be turned into a tokenizer.json: {0}")]
+    /// The vocabulary has no counterpart in the other format: `tokenizer.json`, or GGUF's.
+    #[error("the vocabulary cannot be converted: {0}")]
     Vocabulary(#[from] VocabularyProblem),
     /// The tensor library refused.
     #[error("tensor `{tensor}`")]
@@ -210,7 +210,7 @@ pub enum VocabularyProblem {
     },
     /// A tokenizer that splits text in a way that llama.cpp does not have.
     #[error(
-        "llama.cpp has no tokenizer that splits text by {pre_tokenizer}; byte-level tokenizers of GPT-2's, SmolLM's, Llama 3's and Qwen's kind, SentencePiece and WordPiece can be written"
+        "llama.cpp has no tokenizer that splits text as this one does ({pre_tokenizer}); it has byte-level ones of GPT-2's, SmolLM's, Llama 3's and Qwen's kind, SentencePiece and WordPiece, and none of characters"
     )]
     NoCounterpart {
         /// The `pre_tokenizer` of `tokenizer.json`.

@@ -35,6 +35,13 @@ pub(crate) fn load(task: &FineTuningTask, recipe: &Recipe) -> Result<LanguageMod
     let parts = TextParts::open(&recipe.folder().join(&task.model.path))?;
     let tokenizer = parts.tokenizer()?;
     let config = TransformerConfig::from_huggingface(&parts.config)?;
+    if !config.causal {
+        return Problem::refuse(
+            "model.path",
+            task.model.path.display(),
+            "a model that generates text; this one is an encoder",
+        );
+    }
     let seq_len = train
         .block_size
         .unwrap_or(BLOCK_SIZE.min(config.max_position_embeddings));
