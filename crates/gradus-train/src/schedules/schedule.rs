@@ -319,6 +319,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_shorter_than_its_warmup_reaches_its_rate() {
+        let cosine = schedule("name = 'cosine'\nwarmup_steps = 1000");
+        assert_eq!(cosine.learning_rate(50), 1.0);
+        assert!(cosine.learning_rate(75) > 0.4);
+        let constant = schedule("name = 'constant'\nwarmup_steps = 1000");
+        assert_eq!(constant.learning_rate(99), 1.0);
+    }
+
+    #[test]
     fn a_misspelt_key_is_refused() {
         let text = "name = 'step'\nstep_size = 3\ngama = 0.5";
         let error = toml::from_str::<ScheduleConfig>(text).unwrap_err().to_string();
