@@ -229,8 +229,8 @@ fn pre_tokenizer(tokenizer: &Tokenizer) -> Result<&'static PreTokenizer, GgufPro
         let pre_tokenizer = tokenizer
             .pre_tokenizer
             .as_ref()
-            .unwrap_or(&Value::Null)
-            .to_string();
+            .filter(|rules| !rules.is_null())
+            .map_or_else(|| "by no rules".to_owned(), Value::to_string);
         VocabularyProblem::NoCounterpart { pre_tokenizer }.into()
     })
 }
