@@ -72,8 +72,10 @@ pub enum Event<'a> {
 pub enum SampleUnit {
     /// Labelled samples.
     Sample,
-    /// Tokens of text that are learnt.
+    /// Tokens of text.
     Token,
+    /// Tokens of answers: what stands around them is read and not learnt.
+    AnswerToken,
 }
 
 impl SampleUnit {
@@ -82,6 +84,7 @@ impl SampleUnit {
         match self {
             SampleUnit::Sample => "samples",
             SampleUnit::Token => "tokens",
+            SampleUnit::AnswerToken => "answer tokens",
         }
     }
 }

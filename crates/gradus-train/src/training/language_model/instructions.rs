@@ -2,6 +2,7 @@
 
 use super::tokens::TokenSource;
 use crate::Result;
+use crate::training::observer::SampleUnit;
 use gradus_data::text::{InstructionLoader, TokenBatch};
 use std::ops::Range;
 
@@ -16,6 +17,8 @@ pub(crate) struct Instructions {
 }
 
 impl TokenSource for Instructions {
+    const UNIT: SampleUnit = SampleUnit::AnswerToken;
+
     fn num_batches(&self) -> u64 {
         self.train.num_batches() as u64
     }

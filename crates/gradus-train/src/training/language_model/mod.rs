@@ -15,7 +15,6 @@ pub(crate) use tuning::load as tune;
 
 use super::metrics::Metric;
 use super::objective::{Cost, Extent, Objective};
-use super::observer::SampleUnit;
 use super::packaged::Packaged;
 use super::progress::Mean;
 use crate::Result;
@@ -260,7 +259,7 @@ impl<D: TokenSource> Objective for LanguageModeling<D> {
     fn extent(&self) -> Extent {
         let batches = self.tokens.num_batches();
         Extent {
-            unit: SampleUnit::Token,
+            unit: D::UNIT,
             train_samples: self.tokens.train_targets() as usize,
             validation_samples: self.tokens.held_out_targets() as usize,
             batch_size: self.tokens.batch_size() * self.settings.seq_len,

@@ -1,11 +1,15 @@
 //! Where a language model's batches come from.
 
 use crate::Result;
+use crate::training::observer::SampleUnit;
 use gradus_data::text::{TokenBatch, TokenLoader};
 use std::ops::Range;
 
 /// Tokens to learn from and tokens held out. Batches are functions of the seed and their place alone.
 pub(crate) trait TokenSource {
+    /// What targets are.
+    const UNIT: SampleUnit;
+
     /// Batches in an epoch, above 0.
     fn num_batches(&self) -> u64;
 
@@ -46,6 +50,8 @@ pub(crate) struct WholeText {
 }
 
 impl TokenSource for WholeText {
+    const UNIT: SampleUnit = SampleUnit::Token;
+
     fn num_batches(&self) -> u64 {
         self.train.num_batches()
     }
