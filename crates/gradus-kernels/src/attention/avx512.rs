@@ -6,12 +6,9 @@ use super::block::{Known, Lanes};
 use super::engine::Engine;
 use super::panel::PANEL;
 use super::weigh;
-use crate::gemm::tile::{COLS, MAX_ROWS, Tile};
+use crate::gemm::tile::{COLS, LANES, MAX_ROWS, Tile, last_mask};
 use crate::gemm::words::F32Words;
 use crate::matrix::MatRef;
-
-/// Lanes of a vector.
-const LANES: usize = 16;
 
 /// Proof that the machine has AVX-512.
 #[derive(Clone, Copy)]
@@ -130,7 +127,7 @@ unsafe fn load_lanes(to: &mut [f32], data: &[f32], starts: &[usize]) {
             let mut rows = [_mm512_setzero_ps(); LANES];
             for (row, &start) in rows.iter_mut().zip(starts) {
                 // SAFETY: the caller's promise; lanes outside the mask are not read.
-                *row = unsafe { _mm512_maskz_loadu_ps(mask(width), data.as_ptr().add(start + e)) };
+                *row = unsafe { _mm512_maskz_loadu_ps(last_mask(width), data.as_ptr().add(start + e)) };
             }
             let columns = transposed(rows);
             for (r, &column) in columns.iter().enumerate().take(width) {
@@ -159,16 +156,11 @@ unsafe fn store_lanes(rows: &mut [f32], from: &[f32], lanes: usize) {
                 // SAFETY: the lane is one of `lanes`; lanes outside the mask are not written.
                 unsafe {
                     let to = rows.as_mut_ptr().add((half + lane) * head_dim + e);
-                    _mm512_mask_storeu_ps(to, mask(width), row);
+                    _mm512_mask_storeu_ps(to, last_mask(width), row);
                 }
             }
         }
     }
-}
-
-/// The lowest `count` of 16 lanes.
-pub(super) fn mask(count: usize) -> __mmask16 {
-    (((1_u32 << count.min(LANES)) - 1) & 0xffff) as __mmask16
 }
 
 /// A 16 x 16 block with rows and columns exchanged: pairs, quads, and then the 128-bit quarters.

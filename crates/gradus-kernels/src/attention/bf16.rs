@@ -4,20 +4,13 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512::{Avx512, check_product, mask};
+use super::avx512::{Avx512, check_product};
 use super::block::{Known, Lanes};
 use super::engine::Engine;
+use crate::gemm::tile::{COLS, LANES, MAX_ROWS, Tile, last_mask};
+use crate::gemm::words::{Bf16Words, interleaved};
 use crate::matrix::MatRef;
 use crate::scratch::with_scratch;
-
-/// Lanes of a vector of 32-bit words, each a pair of terms with the earlier one in the lower half.
-const LANES: usize = 16;
-
-/// Columns of a tile: two vectors.
-const COLS: usize = 32;
-
-/// Rows of the tallest tile: with two vectors each, 28 of the 32 registers.
-const MAX_ROWS: usize = 14;
 
 /// Proof that the machine has AVX-512 with BW and BF16.
 #[derive(Clone, Copy)]
@@ -60,19 +53,23 @@ impl Engine<f32> for Bf16 {
                 let height = rows.div_ceil(rows.div_ceil(MAX_ROWS));
                 for row in (0..rows).step_by(height) {
                     let tile = Tile {
-                        pairs,
+                        k: pairs,
                         a: left.words.as_ptr().wrapping_add(row * left.row_stride),
                         a_row_stride: left.row_stride,
-                        a_pair_stride: left.pair_stride,
+                        a_col_stride: left.pair_stride,
                         b: to.as_ptr(),
+                        b_row_stride: COLS,
                         c: c.as_mut_ptr().wrapping_add(row * c_stride + col),
-                        c_stride,
+                        c_row_stride: c_stride,
+                        rows: height.min(rows - row),
                         cols: strip.width,
-                        accumulate,
+                        load_c: accumulate,
+                        bias: std::ptr::null(),
+                        relu: false,
                     };
                     // SAFETY: `self` proves the instructions; `check_product` has seen to `c`, and both operands have been
                     // packed for all rows, columns and pairs.
-                    unsafe { KERNELS[height.min(rows - row) - 1](&tile) };
+                    unsafe { tile.run::<Bf16Words>() };
                 }
             }
         });
@@ -159,9 +156,9 @@ unsafe fn pack_along(to: &mut [u32], from: *const f32, len: usize) {
         let at = vector * 2 * LANES;
         // SAFETY: the masks end with the row; the vectors are 64 bytes of any value.
         unsafe {
-            let low = _mm512_maskz_loadu_ps(mask(len.saturating_sub(at)), from.wrapping_add(at));
+            let low = _mm512_maskz_loadu_ps(last_mask(len.saturating_sub(at)), from.wrapping_add(at));
             let rest = len.saturating_sub(at + LANES);
-            let high = _mm512_maskz_loadu_ps(mask(rest), from.wrapping_add(at + LANES));
+            let high = _mm512_maskz_loadu_ps(last_mask(rest), from.wrapping_add(at + LANES));
             let pairs: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
             _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs);
         }
@@ -185,15 +182,14 @@ struct Strip {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn pack_across(to: &mut [u32], strip: &Strip, pitch: usize) {
     debug_assert!(pitch.is_multiple_of(LANES) && strip.width <= pitch);
-    // SAFETY: 64 bytes of any value.
-    let order: __m512i = unsafe { std::mem::transmute(INTERLEAVED) };
+    let order = interleaved();
     let pairs = strip.rows.div_ceil(2);
     for (pair, to) in to.chunks_exact_mut(pitch.max(1)).take(pairs).enumerate() {
         let low = strip.data.wrapping_add(2 * pair * strip.stride);
         let both = 2 * pair + 1 < strip.rows;
         for (vector, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let at = vector * LANES;
-            let lanes = mask(strip.width.saturating_sub(at));
+            let lanes = last_mask(strip.width.saturating_sub(at));
             // SAFETY: the masks end with the rows; the vectors are 64 bytes of any value.
             unsafe {
                 let first = _mm512_maskz_loadu_ps(lanes, low.wrapping_add(at));
@@ -205,74 +201,3 @@ unsafe fn pack_across(to: &mut [u32], strip: &Strip, pitch: usize) {
         }
     }
 }
-
-/// Where the halves of each word come from: lane `i` of the lower 16 values, then lane `i` of the upper 16.
-const INTERLEAVED: [u16; 32] = {
-    let mut order = [0; 32];
-    let mut i = 0;
-    while i < 16 {
-        order[2 * i] = i as u16;
-        order[2 * i + 1] = i as u16 + 16;
-        i += 1;
-    }
-    order
-};
-
-/// A tile of the output: `c = (c or 0) + a · b`, `b` packed `[pairs][COLS]`.
-struct Tile {
-    pairs: usize,
-    a: *const u32,
-    a_row_stride: usize,
-    a_pair_stride: usize,
-    b: *const u32,
-    c: *mut f32,
-    c_stride: usize,
-    cols: usize,
-    accumulate: bool,
-}
-
-/// By number of rows.
-static KERNELS: [unsafe fn(&Tile); MAX_ROWS] = [
-    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>,
-    tile::<10>, tile::<11>, tile::<12>, tile::<13>, tile::<14>,
-];
-
-/// # Safety
-/// The machine has AVX-512 F and BF16; the words of A for `R` rows and B can be read; the `R` rows and `cols` columns of C
-/// can be read and written by nobody else.
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn tile<const R: usize>(t: &Tile) {
-    let mut sums = Sums([[_mm512_setzero_ps(); 2]; R]);
-    let (mut a, mut b) = (t.a, t.b);
-    let masks = [mask(t.cols), mask(t.cols.saturating_sub(LANES))];
-    // SAFETY: the caller's promise; lanes outside the masks are neither read nor written. Vectors are 64 bytes of any value.
-    unsafe {
-        for _ in 0..t.pairs {
-            let right: [__m512bh; 2] = [
-                std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.cast())),
-                std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(LANES).cast())),
-            ];
-            for row in 0..R {
-                let left = _mm512_set1_epi32((*a.wrapping_add(row * t.a_row_stride)).cast_signed());
-                let left = std::mem::transmute::<__m512i, __m512bh>(left);
-                sums.0[row][0] = _mm512_dpbf16_ps(sums.0[row][0], left, right[0]);
-                sums.0[row][1] = _mm512_dpbf16_ps(sums.0[row][1], left, right[1]);
-            }
-            a = a.wrapping_add(t.a_pair_stride);
-            b = b.wrapping_add(COLS);
-        }
-        for row in 0..R {
-            let at = t.c.wrapping_add(row * t.c_stride);
-            let after = at.wrapping_add(LANES);
-            if t.accumulate {
-                sums.0[row][0] = _mm512_add_ps(_mm512_maskz_loadu_ps(masks[0], at), sums.0[row][0]);
-                sums.0[row][1] = _mm512_add_ps(_mm512_maskz_loadu_ps(masks[1], after), sums.0[row][1]);
-            }
-            _mm512_mask_storeu_ps(at, masks[0], sums.0[row][0]);
-            _mm512_mask_storeu_ps(after, masks[1], sums.0[row][1]);
-        }
-    }
-}
-
-/// The output's tile, in registers: small loops over indices, which the compiler must unroll all.
-struct Sums<const R: usize>([[__m512; 2]; R]);

@@ -16,7 +16,7 @@ pub(crate) const COLS: usize = 32;
 /// long sum A and B would push it out again.
 const PREFETCH_AHEAD: usize = 32;
 /// Words of a vector.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// One call of the innermost product: `c = epilogue((c or 0) + a · b)`.
 pub(crate) struct Tile {
@@ -147,11 +147,9 @@ pub(super) fn f32_kernel(shape: Shape) -> Kernel {
     KERNELS[usize::from(shape.by_rows)][usize::from(shape.full)][shape.vectors - 1][shape.rows - 1]
 }
 
-/// Only for packed A: `shape.by_rows`.
 pub(super) fn bf16_kernel(shape: Shape) -> Kernel {
-    static KERNELS: Kernels = kernels!(bf16_tile, true);
-    debug_assert!(shape.by_rows, "bug: bf16 words are not read in place");
-    KERNELS[usize::from(shape.full)][shape.vectors - 1][shape.rows - 1]
+    static KERNELS: [Kernels; 2] = [kernels!(bf16_tile, false), kernels!(bf16_tile, true)];
+    KERNELS[usize::from(shape.by_rows)][usize::from(shape.full)][shape.vectors - 1][shape.rows - 1]
 }
 
 /// The output's tile, in registers.
@@ -335,6 +333,6 @@ unsafe fn load<const FULL: bool>(from: *const f32, last: bool, mask: __mmask16) 
 }
 
 /// The lowest `count` of 16 lanes.
-pub(super) fn last_mask(count: usize) -> __mmask16 {
+pub(crate) fn last_mask(count: usize) -> __mmask16 {
     (((1_u32 << count.min(LANES)) - 1) & 0xffff) as __mmask16
 }

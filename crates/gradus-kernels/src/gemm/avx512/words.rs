@@ -306,7 +306,7 @@ unsafe fn halves(at: *const __m256i, other: *const __m256i) -> __m512i {
 
 /// Where the halves of each pair come from: lane `i` of the lower 16 values, then lane `i` of the upper 16.
 #[inline(always)]
-fn interleaved() -> __m512i {
+pub(crate) fn interleaved() -> __m512i {
     const ORDER: [u16; 32] = {
         let mut order = [0; 32];
         let mut i = 0;
