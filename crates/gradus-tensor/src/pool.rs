@@ -93,7 +93,7 @@ pub(crate) fn take(bytes: usize) -> Vec<Line> {
     }
     pool.stats.allocations += 1;
     drop(pool);
-    // A zeroed allocation comes lazily from the system: no pass over the memory.
+    // Zeroed once, on the way in: what is recycled need only be initialised.
     bytemuck::zeroed_vec(lines)
 }
 

@@ -3,6 +3,8 @@
 //! Pre-tokenizers, normalizers and decoders are plain JSON, as the library's documentation gives them; vocabulary and
 //! merges are borrowed, as they can be hundreds of thousands.
 
+use std::borrow::Cow;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -71,6 +73,23 @@ pub(crate) struct Bpe<'a> {
     pub(crate) merges: Vec<(&'a str, &'a str)>,
 }
 
+impl<'a> Bpe<'a> {
+    /// With every option off, as byte-level tokenizers have them.
+    pub(crate) fn new(vocab: Vec<(Cow<'a, str>, usize)>, merges: Vec<(&'a str, &'a str)>) -> Bpe<'a> {
+        Bpe {
+            dropout: None,
+            unk_token: None,
+            continuing_subword_prefix: None,
+            end_of_word_suffix: None,
+            fuse_unk: false,
+            byte_fallback: false,
+            ignore_merges: false,
+            vocab: Vocabulary(vocab),
+            merges,
+        }
+    }
+}
+
 /// The longest known beginning of a word, again and again.
 #[derive(Serialize)]
 pub(crate) struct WordPiece<'a> {
@@ -81,7 +100,7 @@ pub(crate) struct WordPiece<'a> {
 }
 
 /// Tokens with their ids, in order of id.
-pub(crate) struct Vocabulary<'a>(pub(crate) Vec<(std::borrow::Cow<'a, str>, usize)>);
+pub(crate) struct Vocabulary<'a>(pub(crate) Vec<(Cow<'a, str>, usize)>);
 
 impl Serialize for Vocabulary<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,30 +5,15 @@ use gradus_package::foreign::{BlockType, ForeignModel};
 use gradus_tensor::DType;
 use serde_json::{Value, json};
 
-use super::{golden, original};
+use super::{converted_models, golden, original};
 
 fn converted(name: &str) -> ForeignModel {
     ForeignModel::open(golden(&format!("foreign/gguf/{name}.gguf"))).unwrap()
 }
 
-/// The golden models that llama.cpp's converter reads; of LongRoPE it leaves out the factors, unless the model is a Phi.
-const MODELS: [&str; 11] = [
-    "gpt2",
-    "llama",
-    "llama-untied",
-    "llama-linear",
-    "llama-yarn",
-    "llama-llama3",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "gemma2",
-    "gemma3",
-];
-
 #[test]
 fn converted_models_have_the_weights_they_were_made_of() {
-    for name in MODELS {
+    for name in converted_models() {
         let (original, read) = (original(name), converted(name));
         let names = |model: &ForeignModel| -> Vec<String> {
             model
@@ -109,7 +94,7 @@ fn configs_say_what_the_originals_say() {
         "layer_norm_epsilon",
         "activation_function",
     ];
-    for name in MODELS {
+    for name in converted_models() {
         let (original, read) = (original(name).config, converted(name).config);
         for key in same {
             // Mistral's window is not in the file: llama.cpp has none for it. Nor is Gemma's scale.

@@ -15,6 +15,27 @@ use std::path::{Path, PathBuf};
 
 use gradus_package::foreign::ForeignModel;
 
+/// The golden models that GGUF has a place for, encoders aside.
+const MODELS: [&str; 12] = [
+    "gpt2",
+    "llama",
+    "llama-untied",
+    "llama-linear",
+    "llama-yarn",
+    "llama-longrope",
+    "llama-llama3",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+];
+
+/// Those whose conversion by llama.cpp is whole: of LongRoPE it leaves out the factors, unless the model is a Phi.
+fn converted_models() -> impl Iterator<Item = &'static str> {
+    MODELS.into_iter().filter(|&name| name != "llama-longrope")
+}
+
 /// A file or folder of golden/.
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,22 +7,7 @@ use gradus_package::foreign::{BlockType, ForeignModel, ForeignTensor};
 use gradus_tensor::Tensor;
 use serde_json::{Value, json};
 
-use super::{golden, original};
-
-const MODELS: [&str; 12] = [
-    "gpt2",
-    "llama",
-    "llama-untied",
-    "llama-linear",
-    "llama-yarn",
-    "llama-longrope",
-    "llama-llama3",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "gemma2",
-    "gemma3",
-];
+use super::{MODELS, converted_models, golden, original};
 
 fn values(tensor: &ForeignTensor) -> Vec<f32> {
     tensor.to_f32().unwrap().to_vec::<f32>().unwrap()
@@ -67,8 +52,7 @@ fn assert_close(bytes: [&[u8]; 2], which: &str) {
 #[test]
 fn a_model_written_as_gguf_is_the_one_that_llama_cpp_writes() {
     let dir = tempfile::tempdir().unwrap();
-    // Of LongRoPE llama.cpp's converter leaves out the factors, unless the model is a Phi.
-    for name in MODELS.into_iter().filter(|&name| name != "llama-longrope") {
+    for name in converted_models() {
         let path = dir.path().join(format!("{name}.gguf"));
         gguf::write(&path, &original(name), GgufType::F32).unwrap();
         let (ours, theirs) = (

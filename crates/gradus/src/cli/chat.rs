@@ -12,7 +12,8 @@ use gradus_evaluate::language_model::{CompletionStop, LanguageModel};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
-use super::generate::{MemoryArgs, SamplingArgs, speed};
+use super::generate::speed;
+use super::generation_args::{MemoryArgs, SamplingArgs};
 use super::output;
 
 /// Talk with a language model. Ctrl-C ends an answer, Ctrl-D the conversation; /help lists commands.

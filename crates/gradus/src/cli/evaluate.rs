@@ -11,7 +11,7 @@ use gradus_evaluate::{Estimate, EvaluateOptions, Evaluation, Predictor, evaluate
 use gradus_package::Package;
 
 use super::Global;
-use super::generate::WeightsName;
+use super::generation_args::WeightsName;
 use super::output::{self, Table, with_interval};
 
 /// Score a classifier on labelled data (accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix), or a

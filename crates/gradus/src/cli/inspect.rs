@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
+use gradus_package::foreign::gguf;
 use gradus_package::{FileSummary, Manifest, Package, PackageSummary, Summary, summarize};
 
 use super::Global;
@@ -19,7 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
-    if args.path.extension().is_some_and(|extension| extension == "gguf") {
+    if gguf::is_gguf(&args.path) {
         let path = args.path.display();
         bail!(
             "{path} is a GGUF file: `gradus import {path} --out MODEL` makes a package of it, which can be shown"

@@ -16,6 +16,7 @@ mod failure;
 #[cfg(feature = "train")]
 mod finetune;
 mod generate;
+mod generation_args;
 mod import;
 mod inspect;
 #[cfg(feature = "train")]

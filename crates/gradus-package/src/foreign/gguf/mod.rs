@@ -71,7 +71,7 @@ pub fn read_vocabulary(path: impl AsRef<Path>) -> Result<ExtraFiles> {
 }
 
 /// Whether a file begins as GGUF files do.
-pub(crate) fn is_gguf(path: &Path) -> bool {
+pub fn is_gguf(path: impl AsRef<Path>) -> bool {
     use std::io::Read;
     let mut first = [0; header::MAGIC.len()];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first));

@@ -43,17 +43,8 @@ fn byte_level_tokenizer(folder: &Path, vocabulary: &[u8], merges: &[u8]) -> Resu
     vocabulary.sort_by_key(|(_, id)| *id);
     let end = vocabulary.iter().find(|(token, _)| token == END_OF_TEXT);
     let end = end.map(|(_, id)| AddedToken::new(*id, END_OF_TEXT, true));
-    let model = Model::Bpe(Bpe {
-        dropout: None,
-        unk_token: None,
-        continuing_subword_prefix: None,
-        end_of_word_suffix: None,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        merges: read_merges(&folder.join(MERGES_FILE), merges)?,
-        vocab: Vocabulary(vocabulary),
-    });
+    let merges = read_merges(&folder.join(MERGES_FILE), merges)?;
+    let model = Model::Bpe(Bpe::new(vocabulary, merges));
     let mut tokenizer = TokenizerJson::new(model, end.into_iter().collect());
     tokenizer.pre_tokenizer = Some(byte_level(true));
     tokenizer.decoder = Some(byte_level(true));

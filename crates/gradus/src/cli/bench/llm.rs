@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{median, sorted};
 use crate::cli::Global;
-use crate::cli::generate::MemoryArgs;
+use crate::cli::generation_args::MemoryArgs;
 use crate::cli::output;
 
 #[derive(clap::Args)]

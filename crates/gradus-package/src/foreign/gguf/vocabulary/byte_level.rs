@@ -7,7 +7,7 @@ use crate::foreign::gguf::metadata::GgufMetadata;
 use crate::foreign::gguf::vocabulary::pre_tokenizers;
 use crate::foreign::gguf::vocabulary::tokens::Tokens;
 use crate::foreign::gguf::{GgufProblem, VocabularyProblem};
-use crate::foreign::tokenizer_json::{Bpe, Model, TokenizerJson, Vocabulary, byte_level, sequence, template};
+use crate::foreign::tokenizer_json::{Bpe, Model, TokenizerJson, byte_level, sequence, template};
 
 /// The bytes of `tokenizer.json`.
 pub(super) fn tokenizer(metadata: &GgufMetadata<'_>, tokens: &Tokens<'_>) -> Result<Vec<u8>, GgufProblem> {
@@ -20,15 +20,8 @@ pub(super) fn tokenizer(metadata: &GgufMetadata<'_>, tokens: &Tokens<'_>) -> Res
         ids.iter().map(|(text, id)| (Cow::Borrowed(*text), *id)).collect();
     vocabulary.sort_by_key(|(_, id)| *id);
     let model = Model::Bpe(Bpe {
-        dropout: None,
-        unk_token: None,
-        continuing_subword_prefix: None,
-        end_of_word_suffix: None,
-        fuse_unk: false,
-        byte_fallback: false,
         ignore_merges: rules.ignores_merges,
-        vocab: Vocabulary(vocabulary),
-        merges,
+        ..Bpe::new(vocabulary, merges)
     });
     let mut tokenizer = TokenizerJson::new(model, tokens.added());
     tokenizer.normalizer = rules.normalizer();

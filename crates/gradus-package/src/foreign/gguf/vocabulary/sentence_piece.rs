@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::foreign::gguf::metadata::GgufMetadata;
 use crate::foreign::gguf::vocabulary::tokens::{TokenKind, Tokens};
 use crate::foreign::gguf::{GgufProblem, VocabularyProblem};
-use crate::foreign::tokenizer_json::{Bpe, Model, TokenizerJson, Vocabulary, sequence, template};
+use crate::foreign::tokenizer_json::{Bpe, Model, TokenizerJson, sequence, template};
 
 /// The mark of a space.
 const SPACE: &str = "\u{2581}";
@@ -32,15 +32,10 @@ pub(super) fn tokenizer(metadata: &GgufMetadata<'_>, tokens: &Tokens<'_>) -> Res
         ids.iter().map(|(text, id)| (Cow::Borrowed(*text), *id)).collect();
     vocabulary.sort_by_key(|(_, id)| *id);
     let model = Model::Bpe(Bpe {
-        dropout: None,
         unk_token: tokens.named(tokens.unknown).map(|(name, _)| name),
-        continuing_subword_prefix: None,
-        end_of_word_suffix: None,
         fuse_unk: true,
         byte_fallback: true,
-        ignore_merges: false,
-        vocab: Vocabulary(vocabulary),
-        merges: merges(tokens, &ids)?,
+        ..Bpe::new(vocabulary, merges(tokens, &ids)?)
     });
     let prefixed = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
     let mut tokenizer = TokenizerJson::new(model, tokens.added());
