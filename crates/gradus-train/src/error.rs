@@ -125,6 +125,11 @@ pub enum Error {
         /// All names.
         known: String,
     },
+    /// Samples were asked of a recipe that learns from text.
+    #[error(
+        "the recipe learns from text, which is read while it trains, and has no samples to hold in memory; train it from its files"
+    )]
+    NoSamples,
     /// The run folder holds a run already.
     #[error(
         "{path} already holds a run; go on with it by resuming (`gradus train RECIPE --resume`), or choose another folder with --out"

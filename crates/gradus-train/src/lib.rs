@@ -19,4 +19,4 @@ pub mod training;
 pub use error::{Divergence, Error, OutOfMemory, Place, Result, UnknownKey, UnknownValue};
 pub use fit::{EpochRecord, Fit, FitOptions, History, Scores};
 pub use recipe::Recipe;
-pub use training::{Event, Observer, Outcome, StopReason, TrainOptions, train};
+pub use training::{Event, Observer, Outcome, StopReason, TrainOptions, TrainingData, train, train_on};

@@ -27,6 +27,8 @@ pub use gradus_serve as serve;
 pub use gradus_tensor as tensor;
 #[cfg(feature = "train")]
 pub use gradus_train as train;
+#[cfg(feature = "train")]
+pub use gradus_tune as tune;
 
 pub mod prelude;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room's row names; it may also use whatever those use.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("gradus-kernels", &[]),
     ("gradus-tensor", &["gradus-kernels"]),
     ("gradus-derive", &[]),
@@ -17,12 +17,25 @@ const ROOMS: [(&str, &[&str]); 11] = [
         "gradus-train",
         &["gradus-evaluate", "gradus-package", "gradus-nn", "gradus-data"],
     ),
+    (
+        "gradus-tune",
+        &[
+            "gradus-train",
+            "gradus-evaluate",
+            "gradus-package",
+            "gradus-nn",
+            "gradus-data",
+        ],
+    ),
     ("gradus-compress", &["gradus-train", "gradus-evaluate"]),
     (
         "gradus-serve",
         &["gradus-evaluate", "gradus-package", "gradus-nn", "gradus-data"],
     ),
-    ("gradus", &["gradus-compress", "gradus-serve", "gradus-train"]),
+    (
+        "gradus",
+        &["gradus-compress", "gradus-serve", "gradus-train", "gradus-tune"],
+    ),
 ];
 
 /// Crates that only move shapes and bytes about need no `unsafe`; these two may.

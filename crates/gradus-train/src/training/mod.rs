@@ -22,6 +22,7 @@ mod setup;
 mod stepper;
 mod stop;
 
+pub use classification::TrainingData;
 pub use metrics::Metric;
 pub use objective::Cost;
 pub use observer::{EvaluationRecord, Event, Observer, Plan, SampleUnit, Silent, StepReport};
@@ -32,8 +33,8 @@ pub use stop::StopReason;
 pub(crate) use classification::count_correct;
 pub(crate) use stepper::{Limits, Stepper};
 
-use crate::Result;
 use crate::recipe::{Recipe, Task};
+use crate::{Error, Result};
 use classification::Classification;
 use objective::Objective;
 use std::path::{Path, PathBuf};
@@ -95,13 +96,35 @@ pub struct Outcome {
 pub fn train(recipe: &Recipe, options: &TrainOptions, observer: &mut dyn Observer) -> Result<Outcome> {
     setup::refuse_existing(options)?;
     match &recipe.task {
-        Task::Classification(task) => learn(Classification::load(task, recipe)?, recipe, options, observer),
+        Task::Classification(task) => {
+            let objective = Classification::new(task, recipe, TrainingData::load(recipe)?)?;
+            learn(objective, recipe, options, observer)
+        }
         Task::LanguageModel(task) => {
             let objective = language_model::pretrain(task, recipe, options, observer)?;
             learn(objective, recipe, options, observer)
         }
         Task::FineTuning(task) => learn(language_model::tune(task, recipe)?, recipe, options, observer),
     }
+}
+
+/// As [`train`], on samples that are in memory already; the recipe's `[data]` is not read.
+///
+/// Several runs may share the data and go on at the same time in threads of their own: each ends in the bytes it would
+/// end in alone.
+///
+/// # Errors
+/// As [`train`]; [`Error::NoSamples`](crate::Error::NoSamples) for a recipe that learns from text.
+pub fn train_on(
+    recipe: &Recipe,
+    data: &TrainingData,
+    options: &TrainOptions,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    setup::refuse_existing(options)?;
+    let task = recipe.task.classification().ok_or(Error::NoSamples)?;
+    let objective = Classification::new(task, recipe, data.clone())?;
+    learn(objective, recipe, options, observer)
 }
 
 /// Runs an objective to its end or to an interruption.

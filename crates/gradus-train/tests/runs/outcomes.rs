@@ -1,9 +1,10 @@
 //! Whole runs: what they write, when they end, what they refuse.
 
-use crate::common::{recipe, run};
+use crate::common::{assert_same_files, comparable_files, recipe, run};
 use gradus_evaluate::Predictor;
 use gradus_package::Package;
-use gradus_train::{Error, Event, StopReason, TrainOptions, train};
+use gradus_train::training::Silent;
+use gradus_train::{Error, Event, Recipe, StopReason, TrainOptions, TrainingData, train, train_on};
 use std::path::Path;
 
 fn train_new(recipe: &gradus_train::Recipe, folder: &Path) -> Result<gradus_train::Outcome, Error> {
@@ -32,6 +33,35 @@ fn a_run_learns_and_leaves_a_package_that_says_how_well() {
     assert_eq!(manifest.reference_statistics.as_ref().unwrap().samples, 2400);
     assert_eq!(outcome.package.unwrap().fingerprint, package.fingerprint());
     assert!(Predictor::from_package(&package).is_ok());
+}
+
+#[test]
+fn trainings_at_once_on_shared_data_end_as_each_does_alone() {
+    let recipes = [1, 2].map(|seed| recipe(&[&format!("train.seed={seed}"), "model.dropout=0.2"]));
+    let folder = tempfile::tempdir().unwrap();
+    let data = TrainingData::load(&recipes[0]).unwrap();
+    std::thread::scope(|scope| {
+        for (index, recipe) in recipes.iter().enumerate() {
+            let (data, run) = (data.clone(), folder.path().join(format!("shared-{index}")));
+            scope.spawn(move || train_on(recipe, &data, &TrainOptions::new(run), &mut Silent).unwrap());
+        }
+    });
+    for (index, recipe) in recipes.iter().enumerate() {
+        let alone = folder.path().join(format!("alone-{index}"));
+        train_new(recipe, &alone).unwrap();
+        let shared = folder.path().join(format!("shared-{index}"));
+        assert_same_files(
+            &comparable_files(&shared),
+            &comparable_files(&alone),
+            "shared data",
+        );
+    }
+}
+
+#[test]
+fn a_recipe_that_learns_from_text_has_no_samples_to_share() {
+    let recipe = Recipe::parse(Recipe::template("gpt").unwrap(), &[]).unwrap();
+    assert!(matches!(TrainingData::load(&recipe), Err(Error::NoSamples)));
 }
 
 #[test]

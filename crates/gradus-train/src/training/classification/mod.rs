@@ -4,6 +4,7 @@ mod data;
 mod packaging;
 mod validation;
 
+pub use data::TrainingData;
 pub(crate) use validation::count_correct;
 
 use super::metrics::Metric;
@@ -14,7 +15,6 @@ use crate::Result;
 use crate::monitor::Monitor;
 use crate::recipe::{ClassificationTask, Recipe, TrainConfig};
 use crate::settings::Problem;
-use data::DataParts;
 use gradus_data::{Batch, Dataset, Epoch, Loader, LoaderConfig, Prefetch};
 use gradus_nn::{Layer, ModelConfig, Module};
 use gradus_tensor::{CrossEntropyOptions, Tensor};
@@ -29,7 +29,7 @@ const EVALUATION_BATCH: usize = 256;
 pub(crate) struct Classification {
     model: Box<dyn Layer>,
     config: ModelConfig,
-    data: DataParts,
+    data: TrainingData,
     train: Loader,
     validation: Option<Loader>,
     batch_size: usize,
@@ -37,9 +37,8 @@ pub(crate) struct Classification {
 }
 
 impl Classification {
-    /// Loads the data and builds the model that a recipe names.
-    pub fn load(task: &ClassificationTask, recipe: &Recipe) -> Result<Classification> {
-        let data = DataParts::from(gradus_data::load(&task.data, recipe.folder())?);
+    /// Builds the model that a recipe names for these data.
+    pub fn new(task: &ClassificationTask, recipe: &Recipe, data: TrainingData) -> Result<Classification> {
         check_data(recipe, &data)?;
         let config = task.model_config(data.train.sample_shape(), data.train.num_classes())?;
         check_classes(&config, &data.train)?;
@@ -120,7 +119,7 @@ impl Objective for Classification {
 }
 
 /// The data must be able to answer what the recipe watches.
-fn check_data(recipe: &Recipe, data: &DataParts) -> Result<()> {
+fn check_data(recipe: &Recipe, data: &TrainingData) -> Result<()> {
     if recipe.train.monitor == Monitor::Accuracy && data.validation.is_none() {
         return Problem::refuse(
             "train.monitor",

@@ -3,7 +3,7 @@
 use super::super::observer::SampleUnit;
 use super::super::packaged::{FinalEvaluation, Packaged};
 use super::Classification;
-use super::data::DataParts;
+use super::data::TrainingData;
 use crate::Result;
 use crate::recipe::Recipe;
 use gradus_evaluate::{EvaluateOptions, Predictor, evaluate, reference_statistics};
@@ -46,8 +46,8 @@ pub(super) fn package(trained: Classification, recipe: &Recipe, folder: PathBuf)
     })
 }
 
-fn manifest(data: &DataParts, recipe: &Recipe) -> Result<Manifest> {
-    let DataParts {
+fn manifest(data: &TrainingData, recipe: &Recipe) -> Result<Manifest> {
+    let TrainingData {
         train, preprocessing, ..
     } = data;
     let lineage = Lineage {
@@ -61,7 +61,7 @@ fn manifest(data: &DataParts, recipe: &Recipe) -> Result<Manifest> {
     Ok(manifest)
 }
 
-fn signature(data: &DataParts) -> Signature {
+fn signature(data: &TrainingData) -> Signature {
     let spec = |name: &str, row: &[usize]| TensorSpec {
         name: name.to_owned(),
         dtype: DType::F32,
