@@ -15,6 +15,7 @@ mod f1;
 mod log_loss;
 mod precision;
 mod recall;
+pub mod text;
 
 pub use accuracy::accuracy;
 pub use average::{Average, LabelSet};

@@ -6,3 +6,4 @@ mod html_report;
 mod predictor;
 mod real_models;
 mod support;
+mod text_metrics;
