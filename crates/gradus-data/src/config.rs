@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_IMAGE_SIDE;
 use crate::read::folder::class_folders;
 use crate::read::idx::is_idx_name;
+use crate::targets::TargetKind;
 
 /// Where the data lies and how it is prepared. Paths are relative to the recipe's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,9 +36,25 @@ pub struct DataConfig {
     #[serde(default)]
     pub validation_fraction: f64,
 
-    /// Tables: the column that holds the class. Required for them; an error for other formats.
+    /// What there is to learn: `classification`, `regression` or `multilabel`. The latter two are for tables. Default:
+    /// `classification`.
+    #[serde(default, skip_serializing_if = "is_classification")]
+    pub task: TargetKind,
+
+    /// Tables: the column that holds the class, or the number to learn; with `label_separator`, the labels that apply.
+    /// Tables need this or `labels`; an error for other formats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+
+    /// Regression and multilabel: several columns, of a number each, or one column of 0 and 1 (also `true` and `false`)
+    /// for each label. In place of `label`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+
+    /// Multilabel: what stands between the names in the column `label`, such as `|`; blanks around names are dropped,
+    /// and an empty cell names none. Default: none, the labels have columns of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_separator: Option<String>,
 
     /// Tables: columns to leave out. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,7 +64,7 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categorical: Vec<String>,
 
-    /// Names of the classes in order of their index. IDX: names for the labels 0, 1, …, and a label past the last name
+    /// Names of the classes, or of the labels in a column with a separator, in order of their index. IDX: names for the labels 0, 1, …, and a label past the last name
     /// is an error; default: the numbers. Tables and pictures: the order of the classes, and a class that is not named
     /// is an error; default: those that occur, numbers in numeric order and words in alphabetical order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -102,6 +119,11 @@ pub enum Normalize {
     None,
 }
 
+// serde wants a function of a reference.
+fn is_classification(task: &TargetKind) -> bool {
+    *task == TargetKind::Classification
+}
+
 impl DataConfig {
     /// The configuration that names only the training data and leaves the rest to the defaults.
     pub fn new(train: impl Into<PathBuf>) -> DataConfig {
@@ -111,7 +133,10 @@ impl DataConfig {
             test: None,
             validation: None,
             validation_fraction: 0.0,
+            task: TargetKind::default(),
             label: None,
+            labels: Vec::new(),
+            label_separator: None,
             drop: Vec::new(),
             categorical: Vec::new(),
             class_names: Vec::new(),
@@ -163,7 +188,8 @@ impl DataConfig {
         if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             return out_of_range("class_names", "different names", format!("`{}` twice", twice[0]));
         }
-        self.check_applies(format)
+        self.check_applies(format)?;
+        self.check_targets(format)
     }
 
     fn check_applies(&self, format: Format) -> Result<()> {
@@ -171,6 +197,8 @@ impl DataConfig {
         let is_folder = format == Format::ImageFolder;
         let given = [
             ("label", self.label.is_some(), is_table),
+            ("labels", !self.labels.is_empty(), is_table),
+            ("label_separator", self.label_separator.is_some(), is_table),
             ("drop", !self.drop.is_empty(), is_table),
             ("categorical", !self.categorical.is_empty(), is_table),
             ("image_size", self.image_size.is_some(), is_folder),
@@ -181,10 +209,61 @@ impl DataConfig {
             .find(|&(_, is_given, applies)| is_given && !applies)
         {
             Some((field, _, _)) => Err(Error::ConfigUnused { field, format }),
-            None if is_table && self.label.is_none() => Err(Error::LabelNotNamed {
-                path: self.train.clone(),
+            None if !is_table && self.task != TargetKind::Classification => Err(Error::TaskNeedsTable {
+                task: self.task,
+                format,
             }),
             None => Ok(()),
+        }
+    }
+
+    /// Exactly one way to say where a table's targets are, and nothing that the task has no use for.
+    fn check_targets(&self, format: Format) -> Result<()> {
+        if !matches!(format, Format::Csv | Format::Parquet) {
+            return Ok(());
+        }
+        let (is_separated, has_columns) = (self.label_separator.is_some(), !self.labels.is_empty());
+        let refused = match self.task {
+            TargetKind::Classification if has_columns => Some("labels"),
+            TargetKind::Classification | TargetKind::Regression if is_separated => Some("label_separator"),
+            TargetKind::Regression if !self.class_names.is_empty() => Some("class_names"),
+            TargetKind::Multilabel if has_columns && is_separated => Some("label_separator"),
+            TargetKind::Multilabel if has_columns && !self.class_names.is_empty() => Some("class_names"),
+            TargetKind::Classification | TargetKind::Regression | TargetKind::Multilabel => None,
+        };
+        if let Some(field) = refused {
+            let task = self.task;
+            return Err(Error::ConfigTask { field, task });
+        }
+        if self.label_separator.as_ref().is_some_and(String::is_empty) {
+            return Err(Error::ConfigValue {
+                field: "label_separator",
+                expected: "at least one character".to_owned(),
+                found: "empty".to_owned(),
+            });
+        }
+        if let Some(twice) = (1..self.labels.len()).find(|&at| self.labels[..at].contains(&self.labels[at])) {
+            return Err(Error::ConfigValue {
+                field: "labels",
+                expected: "different columns".to_owned(),
+                found: format!("`{}` twice", self.labels[twice]),
+            });
+        }
+        self.check_named()
+    }
+
+    fn check_named(&self) -> Result<()> {
+        let (path, task) = (self.train.clone(), self.task);
+        match (&self.label, self.labels.is_empty()) {
+            (Some(_), false) => Err(Error::LabelAndLabels { path }),
+            (None, true) => Err(Error::LabelNotNamed { path, task }),
+            (Some(label), true) if task == TargetKind::Multilabel && self.label_separator.is_none() => {
+                Err(Error::LabelNotSeparated {
+                    path,
+                    label: label.clone(),
+                })
+            }
+            (Some(_), true) | (None, false) => Ok(()),
         }
     }
 }

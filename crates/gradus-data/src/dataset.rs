@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::samples::{Features, Samples};
 use crate::split::{StratifiedSplit, split_stratified};
+use crate::targets::Targets;
 
 /// Labelled samples in memory, ready to be drawn in batches.
 #[derive(Debug)]
 pub struct Dataset {
     samples: Samples,
-    labels: Vec<i64>,
-    label_names: Vec<String>,
+    targets: Targets,
     fingerprint: OnceLock<String>,
 }
 
@@ -23,27 +23,23 @@ impl Dataset {
     /// # Errors
     /// When there is not one label per sample, or a label is not an index into `label_names`.
     pub fn new(samples: Samples, labels: Vec<i64>, label_names: Vec<String>) -> Result<Dataset> {
-        if labels.len() != samples.len() {
-            return Err(Error::LabelsPerSample {
-                samples: samples.len(),
-                labels: labels.len(),
-            });
-        }
-        let classes = label_names.len();
-        if let Some(index) = labels
-            .iter()
-            .position(|label| !(0..classes as i64).contains(label))
-        {
-            return Err(Error::LabelIndex {
-                index,
-                label: labels[index],
-                classes,
-            });
-        }
+        let targets = Targets::Classes {
+            indices: labels,
+            names: label_names,
+        };
+        Dataset::with_targets(samples, targets)
+    }
+
+    /// Samples with what each is labelled with.
+    ///
+    /// # Errors
+    /// When there is not one target per sample, a class is not an index into the names, a flag is neither 0 nor 1, or a
+    /// number is not finite once it is standardised.
+    pub fn with_targets(samples: Samples, targets: Targets) -> Result<Dataset> {
+        targets.check(samples.len())?;
         Ok(Dataset {
             samples,
-            labels,
-            label_names,
+            targets,
             fingerprint: OnceLock::new(),
         })
     }
@@ -68,19 +64,28 @@ impl Dataset {
         self.samples.shape()
     }
 
-    /// The class of each sample, an index into [`label_names`](Self::label_names).
+    /// What the samples are labelled with.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// The class of each sample, an index into [`label_names`](Self::label_names); empty where there is no class to a
+    /// sample (see [`targets`](Self::targets)).
     pub fn labels(&self) -> &[i64] {
-        &self.labels
+        match &self.targets {
+            Targets::Classes { indices, .. } => indices,
+            Targets::Values { .. } | Targets::Labels { .. } => &[],
+        }
     }
 
-    /// Names of the classes.
+    /// Names of the classes, of the labels or of the regression's outputs: [`Targets::names`].
     pub fn label_names(&self) -> &[String] {
-        &self.label_names
+        self.targets.names()
     }
 
-    /// Number of classes, whether or not each occurs.
+    /// Number of classes, labels or outputs, whether or not each occurs: what a model answers about a sample.
     pub fn num_classes(&self) -> usize {
-        self.label_names.len()
+        self.targets.names().len()
     }
 
     /// The raw pixels `[channels, height, width]` of a picture; `None` for tables.
@@ -102,25 +107,23 @@ impl Dataset {
                 len: self.len(),
             });
         }
-        let labels = indices.iter().map(|&index| self.labels[index]).collect();
         Ok(Dataset {
             samples: self.samples.select(indices),
-            labels,
-            label_names: self.label_names.clone(),
+            targets: self.targets.select(indices),
             fingerprint: OnceLock::new(),
         })
     }
 
-    /// Divides the indices of the samples so that `held_out` has the share `fraction` of each class, up to rounding.
-    /// The same seed gives the same split; both parts are in ascending order.
+    /// Divides the indices of the samples so that `held_out` has the share `fraction` of each class, up to rounding; of
+    /// all samples where there are no classes. The same seed gives the same split; both parts are in ascending order.
     ///
     /// # Errors
     /// When `fraction` is not from 0 to 1.
     pub fn split_stratified(&self, fraction: f64, seed: u64) -> Result<StratifiedSplit> {
-        split_stratified(&self.labels, fraction, seed)
+        split_stratified(&self.targets.strata(), fraction, seed)
     }
 
-    /// SHA-256 in hexadecimal over everything the samples hold: shape, stored inputs, channel factors, labels and
+    /// SHA-256 in hexadecimal over everything the samples hold: shape, stored inputs, channel factors, targets and
     /// names. It tells two data sets apart wherever they came from. Computed on first use, at about 1.5 GB/s.
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| self.compute_fingerprint())
@@ -142,8 +145,18 @@ impl Dataset {
             }
             Features::F32(values) => hash.field("f32", values.iter().map(|value| value.to_le_bytes())),
         }
-        hash.field("labels", self.labels.iter().map(|label| label.to_le_bytes()));
-        for name in &self.label_names {
+        match &self.targets {
+            Targets::Classes { indices, .. } => {
+                hash.field("labels", indices.iter().map(|label| label.to_le_bytes()));
+            }
+            Targets::Values { values, scales, .. } => {
+                hash.field("values", values.iter().map(|value| value.to_le_bytes()));
+                hash.field("mean", scales.iter().map(|scale| scale.mean.to_le_bytes()));
+                hash.field("std", scales.iter().map(|scale| scale.std.to_le_bytes()));
+            }
+            Targets::Labels { flags, .. } => hash.bytes("flags", flags),
+        }
+        for name in self.targets.names() {
             hash.bytes("name", name.as_bytes());
         }
         hash.0

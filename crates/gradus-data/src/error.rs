@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::Format;
 use crate::locate::Split;
+use crate::targets::TargetKind;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,11 +102,54 @@ pub enum Error {
         /// The format.
         format: Format,
     },
-    /// A table without a word on which column holds the class.
-    #[error("{} is a table; set `label` to the column that holds the class", path.display())]
+    /// A table without a word on which column holds the targets.
+    #[error("{} is a table; set {}", path.display(), match task {
+        TargetKind::Classification => "`label` to the column that holds the class",
+        TargetKind::Regression => "`label` to the column of the number to learn, or `labels` to several",
+        TargetKind::Multilabel => {
+            "`labels` to the columns of 0 and 1, or `label` to a column of names and `label_separator` to what stands \
+             between them"
+        }
+    })]
     LabelNotNamed {
         /// The table.
         path: PathBuf,
+        /// What there is to learn.
+        task: TargetKind,
+    },
+    /// Two ways to say which columns hold the targets.
+    #[error("{}: `label` and `labels` are both set; keep one of them", path.display())]
+    LabelAndLabels {
+        /// The table.
+        path: PathBuf,
+    },
+    /// One column of labels without a word on how they are told apart.
+    #[error(
+        "{}: task \"multilabel\" with the one column `{label}` needs `label_separator`, such as \"|\"; or name columns of \
+         0 and 1 in `labels`",
+        path.display()
+    )]
+    LabelNotSeparated {
+        /// The table.
+        path: PathBuf,
+        /// The column.
+        label: String,
+    },
+    /// A field that the task has no use for.
+    #[error("`{field}` means nothing here for task \"{}\"; remove it, or set `task`", task.name())]
+    ConfigTask {
+        /// The field.
+        field: &'static str,
+        /// What there is to learn.
+        task: TargetKind,
+    },
+    /// Pictures that are to be labelled with something else than a class.
+    #[error("task \"{}\" needs a table (csv or parquet); data of format \"{}\" holds classes", task.name(), format.name())]
+    TaskNeedsTable {
+        /// What there is to learn.
+        task: TargetKind,
+        /// The format.
+        format: Format,
     },
     /// A share that is none.
     #[error("a share of the samples must be from 0 to 1, not {fraction}")]
@@ -534,6 +578,82 @@ pub enum Error {
         path: PathBuf,
         /// The class.
         name: String,
+    },
+
+    // Numbers to learn, and labels of which several apply.
+    /// A target that is not a number.
+    #[error(
+        "{}, {place}: column `{column}` is to be learnt as a number and holds `{found}`; mend it, or set `task = \
+         \"classification\"`",
+        path.display()
+    )]
+    TargetNotANumber {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: RowPlace,
+        /// The column.
+        column: String,
+        /// What it holds.
+        found: String,
+    },
+    /// A number that is too large to be learnt.
+    #[error(
+        "target `{column}` of sample {index} (from 0) is {value}; too large to be learnt, use another unit"
+    )]
+    TargetOutOfRange {
+        /// The column.
+        column: String,
+        /// The sample.
+        index: usize,
+        /// The number.
+        value: f64,
+    },
+    /// Scales that are not one per output.
+    #[error("{scales} scales for {outputs} outputs")]
+    TargetScales {
+        /// Number of scales.
+        scales: usize,
+        /// Number of outputs.
+        outputs: usize,
+    },
+    /// Targets without a class, a label or an output.
+    #[error("there is nothing to learn: no class, no label and no output is named")]
+    NoTargets,
+    /// A label's column with something else than a flag.
+    #[error("{}, {place}: column `{column}` holds `{found}`; a label's column holds 0, 1, true or false", path.display())]
+    NotAFlag {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: RowPlace,
+        /// The column.
+        column: String,
+        /// What it holds.
+        found: String,
+    },
+    /// A flag that is neither 0 nor 1.
+    #[error("label `{label}` of sample {index} (from 0) is {value}, expected 0 or 1")]
+    FlagValue {
+        /// The sample.
+        index: usize,
+        /// The label.
+        label: String,
+        /// The flag.
+        value: u8,
+    },
+    /// A separator that separates nothing.
+    #[error(
+        "{}: no cell of column `{column}` has `{separator}` in it; is `label_separator` right?",
+        path.display()
+    )]
+    NothingSeparated {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The separator.
+        separator: String,
     },
 
     // Samples of clients, and preparations read from files.

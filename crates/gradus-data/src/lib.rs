@@ -46,6 +46,7 @@ mod read;
 mod samples;
 mod split;
 mod table;
+mod targets;
 pub mod text;
 
 pub use config::{DataConfig, Format, Normalize};
@@ -63,3 +64,4 @@ pub use read::parquet::read_parquet;
 pub use samples::{Features, Samples};
 pub use split::{StratifiedSplit, split_stratified};
 pub use table::{Cell, Column, ColumnChoice, ColumnValues, Table, TextColumn};
+pub use targets::{TargetEncoding, TargetKind, TargetScale, Targets, ValueColumn};

@@ -36,9 +36,9 @@ pub fn load(config: &DataConfig, base: &Path) -> Result<Splits> {
     let mut plan = ReadPlan::of_config(config);
     let location = locate(&train_path, format, Split::Train)?;
     let raw = plan.read_labelled(&location)?;
-    let (train_indices, held_out) = choose_samples(config, &raw.labels)?;
+    let (train_indices, held_out) = choose_samples(config, &raw.targets.strata())?;
     let preprocessing = raw.fit(&location, config, &train_indices)?;
-    plan.follow(&preprocessing, &raw.class_names);
+    plan.follow(&preprocessing, raw.targets.names());
 
     let part = |path: &Option<PathBuf>, split| -> Result<Option<Dataset>> {
         let location = match path {
@@ -54,7 +54,7 @@ pub fn load(config: &DataConfig, base: &Path) -> Result<Splits> {
         Some(held_out) => Some(raw.select(&held_out).prepare(&location, &preprocessing)?),
         None => part(&config.validation, Split::Validation)?,
     };
-    let everything = train_indices.len() == raw.labels.len();
+    let everything = train_indices.len() == raw.targets.len();
     let train = if everything {
         raw
     } else {
@@ -110,7 +110,7 @@ pub fn load_inputs(path: &Path, preprocessing: &Preprocessing) -> Result<Inputs>
     let format = Format::infer(path)?;
     let mut plan = ReadPlan::empty();
     plan.follow(preprocessing, &[]);
-    plan.forget_label();
+    plan.forget_targets();
     let location = match locate(path, format, Split::Test)? {
         Location::Folder(folder) => {
             return picture_inputs(path, folder::list_pictures(&folder)?.files, preprocessing);

@@ -86,7 +86,8 @@ pub struct Loader {
 pub struct Batch {
     /// Prepared inputs, f32 `[batch, ..sample_shape]`.
     pub inputs: Tensor,
-    /// Classes, i64 `[batch]`.
+    /// What is to be learnt: classes, i64 `[batch]`; numbers, standardised, f32 `[batch, outputs]`; or labels, f32
+    /// `[batch, labels]` of 0 and 1.
     pub targets: Tensor,
     order: Arc<Vec<usize>>,
     range: Range<usize>,
@@ -285,12 +286,7 @@ impl Assembler {
             Threads::Pool => samples.gather(indices, out),
             Threads::One => samples.gather_alone(indices, out),
         });
-        let labels = self.dataset.labels();
-        let targets = Tensor::build([indices.len()], |out: &mut [i64]| {
-            for (target, &index) in out.iter_mut().zip(indices) {
-                *target = labels[index];
-            }
-        });
+        let targets = self.dataset.targets().batch(indices);
         Some(Batch {
             inputs,
             targets,

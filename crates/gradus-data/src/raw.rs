@@ -12,15 +12,18 @@ use crate::read::folder::{self, OtherSizes};
 use crate::read::idx::{IdxPair, read_idx_images, read_idx_labels};
 use crate::read::parquet::read_parquet;
 use crate::samples::{Features, Samples, select_rows};
-use crate::table::{ColumnChoice, ColumnValues, Table, TextColumn};
+use crate::table::{ColumnChoice, Table};
+use crate::targets::{
+    RawTargets, Separated, TargetColumns, TargetEncoding, Targets, flags_of_columns, values_of_columns,
+};
 
 /// From this many rows a label column whose values mostly differ is taken for a mistake, not for classes.
 const MIN_ROWS_TO_JUDGE_CLASSES: usize = 20;
 
 /// How to read the files of a part.
 pub(crate) struct ReadPlan {
-    /// The label column of tables; without it no labels are read.
-    label: Option<String>,
+    /// The target columns of tables.
+    targets: TargetColumns,
     drop: Vec<String>,
     keep: Option<Vec<String>>,
     text: Vec<String>,
@@ -38,29 +41,17 @@ pub(crate) enum RawInputs {
     Table(Table),
 }
 
-/// Labels as they were read.
-enum RawLabels {
-    /// IDX: indices already.
-    Indices(Vec<u8>),
-    /// Names of the folders of pictures.
-    Folders(Vec<String>),
-    /// A column of a table.
-    Column { name: String, words: TextColumn },
-    /// None were asked for.
-    None,
-}
-
-/// One part as it was read, with its labels as indices of classes.
+/// One part as it was read, with its targets checked but not standardised.
 pub(crate) struct RawData {
     pub inputs: RawInputs,
-    pub labels: Vec<i64>,
-    pub class_names: Vec<String>,
+    pub targets: Targets,
+    columns: TargetColumns,
 }
 
 impl ReadPlan {
     pub(crate) fn empty() -> ReadPlan {
         ReadPlan {
-            label: None,
+            targets: TargetColumns::Unread,
             drop: Vec::new(),
             keep: None,
             text: Vec::new(),
@@ -72,10 +63,11 @@ impl ReadPlan {
     }
 
     pub(crate) fn of_config(config: &DataConfig) -> ReadPlan {
+        let targets = TargetColumns::of_config(config);
         ReadPlan {
-            label: config.label.clone(),
             drop: config.drop.clone(),
-            text: config.categorical.iter().chain(&config.label).cloned().collect(),
+            text: [config.categorical.clone(), targets.text()].concat(),
+            targets,
             image_size: config.image_size,
             channels: config.channels,
             class_names: config.class_names.clone(),
@@ -94,30 +86,29 @@ impl ReadPlan {
                 self.exact_shape = Some(image.shape);
             }
             Preprocessing::Table(table) => {
-                self.label = Some(table.label.clone());
-                self.text = table.text_columns();
-                self.text.push(table.label.clone());
+                self.targets = TargetColumns::of_preprocessing(table);
+                self.text = [table.text_columns(), self.targets.text()].concat();
                 let inputs = table.columns.iter().map(|column| column.name.clone());
-                self.keep = Some(inputs.chain([table.label.clone()]).collect());
+                self.keep = Some(inputs.chain(self.targets.names()).collect());
             }
         }
     }
 
-    /// From now on read tables without their label column, which inputs to predict on need not have.
-    pub(crate) fn forget_label(&mut self) {
-        if let (Some(label), Some(keep)) = (self.label.take(), &mut self.keep) {
-            keep.retain(|name| *name != label);
+    /// From now on read tables without their target columns, which inputs to predict on need not have.
+    pub(crate) fn forget_targets(&mut self) {
+        let targets = std::mem::take(&mut self.targets).names();
+        if let Some(keep) = &mut self.keep {
+            keep.retain(|name| !targets.contains(name));
         }
     }
 
-    /// Reads inputs and labels of a part.
+    /// Reads inputs and targets of a part.
     pub(crate) fn read_labelled(&self, location: &Location) -> Result<RawData> {
-        let (inputs, labels) = self.read(location)?;
-        let (labels, class_names) = self.encode_labels(location, labels)?;
+        let (inputs, targets) = self.read(location)?;
         Ok(RawData {
             inputs,
-            labels,
-            class_names,
+            targets: self.encode_targets(location, targets)?,
+            columns: self.targets.clone(),
         })
     }
 
@@ -129,7 +120,7 @@ impl ReadPlan {
         }
     }
 
-    fn read(&self, location: &Location) -> Result<(RawInputs, RawLabels)> {
+    fn read(&self, location: &Location) -> Result<(RawInputs, RawTargets)> {
         match location {
             Location::Idx(pair) => self.read_idx(pair),
             Location::Folder(folder) => {
@@ -145,16 +136,16 @@ impl ReadPlan {
                     pixels,
                     shape: shape.dims(),
                 };
-                Ok((inputs, RawLabels::Folders(listing.class_of)))
+                Ok((inputs, RawTargets::Folders(listing.class_of)))
             }
-            Location::Csv(path) => self.split_off_label(location, read_csv(path, self.column_choice())?),
+            Location::Csv(path) => self.split_off_targets(location, read_csv(path, self.column_choice())?),
             Location::Parquet(path) => {
-                self.split_off_label(location, read_parquet(path, self.column_choice())?)
+                self.split_off_targets(location, read_parquet(path, self.column_choice())?)
             }
         }
     }
 
-    fn read_idx(&self, pair: &IdxPair) -> Result<(RawInputs, RawLabels)> {
+    fn read_idx(&self, pair: &IdxPair) -> Result<(RawInputs, RawTargets)> {
         let inputs = self.read_idx_inputs(pair)?;
         let labels = read_idx_labels(&pair.labels)?;
         let count = inputs.len();
@@ -167,7 +158,7 @@ impl ReadPlan {
                 labels: labels.len(),
             });
         }
-        Ok((inputs, RawLabels::Indices(labels)))
+        Ok((inputs, RawTargets::Indices(labels)))
     }
 
     fn read_idx_inputs(&self, pair: &IdxPair) -> Result<RawInputs> {
@@ -194,53 +185,42 @@ impl ReadPlan {
         }
     }
 
-    fn split_off_label(&self, location: &Location, mut table: Table) -> Result<(RawInputs, RawLabels)> {
-        let Some(label) = &self.label else {
-            return Ok((RawInputs::Table(table), RawLabels::None));
-        };
-        let names = table.names();
-        match table.take_column(label).map(|column| column.values) {
-            Some(ColumnValues::Text(words)) => {
-                if table.columns().is_empty() {
-                    return Err(Error::Empty {
-                        path: location.path().to_owned(),
-                        what: "columns besides the label",
-                    });
-                }
-                Ok((
-                    RawInputs::Table(table),
-                    RawLabels::Column {
-                        name: label.clone(),
-                        words,
-                    },
-                ))
-            }
-            Some(ColumnValues::Number(_)) => unreachable!("bug: a label column was read as numbers"),
-            None => Err(Error::NoColumn {
-                path: location.path().to_owned(),
-                name: label.clone(),
-                columns: names,
-            }),
-        }
+    fn split_off_targets(&self, location: &Location, mut table: Table) -> Result<(RawInputs, RawTargets)> {
+        let targets = self.targets.take(location, &mut table)?;
+        Ok((RawInputs::Table(table), targets))
     }
 
-    fn encode_labels(&self, location: &Location, labels: RawLabels) -> Result<(Vec<i64>, Vec<String>)> {
-        match labels {
-            RawLabels::Indices(indices) => self.check_indices(location, indices),
-            RawLabels::Folders(folders) => {
+    fn encode_targets(&self, location: &Location, targets: RawTargets) -> Result<Targets> {
+        match targets {
+            RawTargets::Indices(indices) => self.check_indices(location, indices),
+            RawTargets::Folders(folders) => {
                 let words = folders.iter().map(|name| Some(name.as_str())).collect();
                 self.encode_words(location, None, words)
             }
-            RawLabels::Column { name, words } => {
+            RawTargets::Class { name, words } => {
                 let words = (0..words.len()).map(|row| words.get(row)).collect();
                 self.encode_words(location, Some(&name), words)
             }
-            RawLabels::None => Ok((Vec::new(), Vec::new())),
+            RawTargets::Values(columns) => values_of_columns(location, columns),
+            RawTargets::Flags(columns) => flags_of_columns(location, columns),
+            RawTargets::Separated {
+                name,
+                words,
+                separator,
+            } => {
+                let separated = Separated {
+                    words: &words,
+                    column: &name,
+                    separator: &separator,
+                };
+                separated.targets(location, &self.class_names)
+            }
+            RawTargets::None => Ok(classes(Vec::new(), Vec::new())),
         }
     }
 
     /// IDX labels are indices; without names the numbers up to the greatest are the classes.
-    fn check_indices(&self, location: &Location, indices: Vec<u8>) -> Result<(Vec<i64>, Vec<String>)> {
+    fn check_indices(&self, location: &Location, indices: Vec<u8>) -> Result<Targets> {
         let greatest = indices.iter().copied().max().unwrap_or_default();
         let names = if self.class_names.is_empty() {
             (0..=greatest).map(|label| label.to_string()).collect()
@@ -262,7 +242,7 @@ impl ReadPlan {
                 classes: names.len(),
             });
         }
-        Ok((indices.into_iter().map(i64::from).collect(), names))
+        Ok(classes(indices.into_iter().map(i64::from).collect(), names))
     }
 
     /// Words to indices: of the known classes, or of those that occur.
@@ -271,7 +251,7 @@ impl ReadPlan {
         location: &Location,
         column: Option<&String>,
         words: Vec<Option<&str>>,
-    ) -> Result<(Vec<i64>, Vec<String>)> {
+    ) -> Result<Targets> {
         let path = || location.path().to_owned();
         if let Some(row) = words.iter().position(Option::is_none) {
             return Err(Error::MissingLabel {
@@ -302,8 +282,12 @@ impl ReadPlan {
                 }
             }
         }
-        Ok((labels, names))
+        Ok(classes(labels, names))
     }
+}
+
+fn classes(indices: Vec<i64>, names: Vec<String>) -> Targets {
+    Targets::Classes { indices, names }
 }
 
 /// The classes that occur, unless they look like something else.
@@ -409,13 +393,16 @@ impl RawData {
                 config.normalize,
             ))),
             RawInputs::Table(table) => {
-                let label = config.label.as_deref().unwrap_or_default();
-                TablePreprocessing::fit(table, label, indices, config.normalize)
-                    .map(Preprocessing::Table)
-                    .map_err(|error| Error::InFile {
-                        path: location.path().to_owned(),
-                        source: Box::new(error),
-                    })
+                let label = self.columns.names().into_iter().next().unwrap_or_default();
+                let fitted = TablePreprocessing::fit(table, &label, indices, config.normalize);
+                let fitted = fitted.map_err(|error| Error::InFile {
+                    path: location.path().to_owned(),
+                    source: Box::new(error),
+                })?;
+                Ok(Preprocessing::Table(TablePreprocessing {
+                    targets: TargetEncoding::fit(&self.columns, &self.targets, indices),
+                    ..fitted
+                }))
             }
         }
     }
@@ -424,17 +411,18 @@ impl RawData {
     pub(crate) fn select(&self, indices: &[usize]) -> RawData {
         RawData {
             inputs: self.inputs.select(indices),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
-            class_names: self.class_names.clone(),
+            targets: self.targets.select(indices),
+            columns: self.columns.clone(),
         }
     }
 
     /// Applies a preparation.
     pub(crate) fn prepare(self, location: &Location, preprocessing: &Preprocessing) -> Result<Dataset> {
-        Dataset::new(
-            self.inputs.prepare(location, preprocessing)?,
-            self.labels,
-            self.class_names,
-        )
+        let samples = self.inputs.prepare(location, preprocessing)?;
+        let in_file = |error| Error::InFile {
+            path: location.path().to_owned(),
+            source: Box::new(error),
+        };
+        Dataset::with_targets(samples, self.targets.scaled(&preprocessing.target_scales())).map_err(in_file)
     }
 }

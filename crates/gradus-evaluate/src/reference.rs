@@ -1,6 +1,6 @@
 //! What training data look like, for a server to compare live data with.
 
-use gradus_data::{Dataset, Features, Preprocessing};
+use gradus_data::{Dataset, Features, Preprocessing, Targets};
 use gradus_package::{FeatureStatistics, Histogram, ReferenceStatistics};
 
 /// Bins of a histogram. Edges are quantiles, so each holds about a twentieth of the values, wherever they lie: a
@@ -34,7 +34,7 @@ pub fn reference_statistics(dataset: &Dataset, preprocessing: &Preprocessing) ->
     ReferenceStatistics {
         samples: dataset.len() as u64,
         features,
-        class_fractions: class_fractions(dataset.labels(), dataset.num_classes()),
+        class_fractions: class_fractions(dataset.targets()),
     }
 }
 
@@ -114,15 +114,23 @@ fn histogram(values: &[(f64, u64)]) -> Option<Histogram> {
     (last > first).then_some(Histogram { edges, counts })
 }
 
-fn class_fractions(labels: &[i64], num_classes: usize) -> Vec<f64> {
-    let mut counts = vec![0u64; num_classes];
-    for &label in labels {
-        counts[label as usize] += 1;
+/// The share of the samples that each class has or each label applies to; empty for a regression.
+fn class_fractions(targets: &Targets) -> Vec<f64> {
+    let mut counts = vec![0u64; targets.names().len()];
+    match targets {
+        Targets::Classes { indices, .. } => indices.iter().for_each(|&class| counts[class as usize] += 1),
+        Targets::Labels { flags, .. } => {
+            for row in flags.chunks_exact(counts.len()) {
+                counts
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(count, &flag)| *count += u64::from(flag));
+            }
+        }
+        Targets::Values { .. } => return Vec::new(),
     }
-    counts
-        .iter()
-        .map(|&count| count as f64 / labels.len().max(1) as f64)
-        .collect()
+    let samples = targets.len().max(1) as f64;
+    counts.iter().map(|&count| count as f64 / samples).collect()
 }
 
 #[cfg(test)]

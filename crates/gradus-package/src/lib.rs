@@ -99,8 +99,8 @@ pub use digest::sha256_hex;
 pub use error::{Error, Result};
 pub use files::ExtraFiles;
 pub use manifest::{
-    CAUSAL_LM, CLASSIFICATION, EMBEDDING, FORMAT_VERSION, FileRecord, Lineage, Manifest, MetricValue,
-    Signature, TensorSpec,
+    CAUSAL_LM, CLASSIFICATION, EMBEDDING, FORMAT_VERSION, FileRecord, Lineage, MULTILABEL, Manifest,
+    MetricValue, REGRESSION, Signature, TensorSpec,
 };
 pub use package::{
     CONFIG_FILE, Encoding, MANIFEST_FILE, Package, PackageContents, Saved, Verification, WEIGHTS_FILE,

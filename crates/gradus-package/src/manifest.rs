@@ -21,6 +21,11 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The task of a model that names the class of a sample.
 pub const CLASSIFICATION: &str = "classification";
+/// The task of a model that tells numbers: its output `values` F32 `[batch, outputs]` is standardised, and the
+/// preprocessing says how it becomes the targets' units.
+pub const REGRESSION: &str = "regression";
+/// The task of a model that tells which labels apply: `logits` F32 `[batch, labels]`, one sigmoid each.
+pub const MULTILABEL: &str = "multilabel";
 /// The task of a model that continues a text: `input_ids` I64 `[batch, seq]` to `logits` `[batch, seq, vocab]`.
 pub const CAUSAL_LM: &str = "causal_lm";
 /// The task of a model that makes a vector of a text: `input_ids` I64 `[batch, seq]` to `embedding` `[batch, width]`.
@@ -35,7 +40,7 @@ const SEAL_FIELD: &str = "manifest_sha256";
 pub struct Manifest {
     /// The version of the package format, at most [`FORMAT_VERSION`]. Filled in when a package is written.
     pub format_version: u32,
-    /// What the model does: [`CLASSIFICATION`], [`CAUSAL_LM`] or [`EMBEDDING`].
+    /// What the model does: [`CLASSIFICATION`], [`REGRESSION`], [`MULTILABEL`], [`CAUSAL_LM`] or [`EMBEDDING`].
     pub task: String,
     /// What goes into the model and what comes out.
     pub signature: Signature,
@@ -159,7 +164,8 @@ pub struct Signature {
     pub inputs: Vec<TensorSpec>,
     /// The model's outputs.
     pub outputs: Vec<TensorSpec>,
-    /// The name of each class, in the order of the outputs' last axis; empty where there are no classes.
+    /// The name of each place of the outputs' last axis: of a class, a label, or a target of a regression; empty where
+    /// there are none.
     #[serde(default)]
     pub labels: Vec<String>,
 }

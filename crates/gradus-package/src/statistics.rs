@@ -9,7 +9,8 @@ pub struct ReferenceStatistics {
     pub samples: u64,
     /// One entry per column of a table, or per channel of images.
     pub features: Vec<FeatureStatistics>,
-    /// The fraction of samples of each class, in the order of the signature's labels.
+    /// The fraction of samples that each class has or each label applies to, in the order of the signature's labels;
+    /// empty for a regression.
     #[serde(default)]
     pub class_fractions: Vec<f64>,
 }

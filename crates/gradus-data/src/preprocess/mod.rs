@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::targets::{TargetEncoding, TargetKind, TargetScale};
 
 pub use image::{ChannelAffine, ImagePreprocessing};
-pub(crate) use table::ApplyError;
+pub(crate) use table::{ApplyError, standard_scale};
 pub use table::{ColumnTransform, TablePreprocessing, Transform};
 
 /// How raw inputs become the numbers a model takes.
@@ -37,6 +38,31 @@ impl Preprocessing {
     /// Numbers in one sample.
     pub fn sample_len(&self) -> usize {
         self.sample_shape().iter().product()
+    }
+
+    /// What the model was trained to tell.
+    pub fn target_kind(&self) -> TargetKind {
+        match self.target_encoding() {
+            None => TargetKind::Classification,
+            Some(TargetEncoding::Values { .. }) => TargetKind::Regression,
+            Some(TargetEncoding::Labels { .. } | TargetEncoding::SeparatedLabels { .. }) => {
+                TargetKind::Multilabel
+            }
+        }
+    }
+
+    /// How each output of a regression is standardised; empty for classes and labels.
+    pub fn target_scales(&self) -> Vec<TargetScale> {
+        self.target_encoding()
+            .map(TargetEncoding::scales)
+            .unwrap_or_default()
+    }
+
+    fn target_encoding(&self) -> Option<&TargetEncoding> {
+        match self {
+            Preprocessing::Image(_) => None,
+            Preprocessing::Table(table) => table.targets.as_ref(),
+        }
     }
 
     /// Checks a value that was read from a file: shapes, lengths and ranges.

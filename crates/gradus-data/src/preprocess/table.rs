@@ -1,5 +1,7 @@
 //! Preparation of table rows: numbers are filled, centred and scaled; text becomes one input per known value.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -8,15 +10,20 @@ use crate::config::Normalize;
 use crate::error::{Error, Result};
 use crate::limits::{MAX_CATEGORIES, MAX_COLUMNS};
 use crate::table::{Cell, Column, ColumnValues, Table, number_text};
+use crate::targets::TargetEncoding;
 
 /// Preparation of rows, column by column, in the order of the model's inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TablePreprocessing {
-    /// The column that holds the class in labelled data; it is no input.
+    /// The column that holds the class in labelled data, or the first of the columns in `targets`; it is no input.
     pub label: String,
     /// The columns that are inputs.
     pub columns: Vec<ColumnTransform>,
+    /// Regression and multilabel: where labelled data has its targets, and how they are standardised. Classification
+    /// has `label` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<TargetEncoding>,
 }
 
 /// Preparation of one column.
@@ -66,7 +73,16 @@ impl TablePreprocessing {
         Ok(TablePreprocessing {
             label: label.to_owned(),
             columns: columns.collect::<Result<_>>()?,
+            targets: None,
         })
+    }
+
+    /// The columns that hold the targets in labelled data: the label's, or those of `targets`.
+    pub fn target_columns(&self) -> Vec<&str> {
+        match &self.targets {
+            None => vec![&self.label],
+            Some(targets) => targets.column_names(),
+        }
     }
 
     /// Number of inputs.
@@ -103,10 +119,11 @@ impl TablePreprocessing {
                 expected,
             })
         };
-        let mut names = std::collections::HashSet::from([self.label.as_str()]);
+        self.targets.as_ref().map_or(Ok(()), TargetEncoding::validate)?;
+        let mut names: HashSet<&str> = self.target_columns().into_iter().collect();
         for ColumnTransform { name, transform } in &self.columns {
             if !names.insert(name) {
-                return invalid(name, "a name of its own, other than the label's");
+                return invalid(name, "a name of its own, other than the target's");
             }
             match transform {
                 Transform::Numeric { mean, std, fill } => {
@@ -165,7 +182,7 @@ impl TablePreprocessing {
         })
     }
 
-    /// Every column must be there (null says that a value is missing), and nothing else but the label.
+    /// Every column must be there (null says that a value is missing), and nothing else but targets.
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
         let missing = self
             .columns
@@ -176,8 +193,10 @@ impl TablePreprocessing {
                 column: column.name.clone(),
             });
         }
-        let is_known =
-            |name: &String| *name == self.label || self.columns.iter().any(|column| column.name == *name);
+        let targets = self.target_columns();
+        let is_known = |name: &String| {
+            targets.contains(&name.as_str()) || self.columns.iter().any(|column| column.name == *name)
+        };
         match fields.keys().find(|name| !is_known(name)) {
             Some(name) => Err(Error::UnknownField {
                 field: name.clone(),
@@ -343,14 +362,21 @@ fn fit_numeric(
         }
         Normalize::Standard => moments(&present),
     };
-    // A constant column carries nothing; it is centred and otherwise left alone. The same holds for a spread that
-    // only rounding made.
+    let std = divisor(mean, std);
+    Ok(Transform::Numeric { mean, std, fill })
+}
+
+/// A constant column carries nothing; it is centred and otherwise left alone. The same holds for a spread that only
+/// rounding made.
+fn divisor(mean: f64, std: f64) -> f64 {
     let is_spread = std.is_finite() && std > mean.abs() * 1e-14;
-    Ok(Transform::Numeric {
-        mean,
-        std: if is_spread { std } else { 1.0 },
-        fill,
-    })
+    if is_spread { std } else { 1.0 }
+}
+
+/// Mean, and what to divide by for a standard deviation of 1.
+pub(crate) fn standard_scale(numbers: &[f64]) -> (f64, f64) {
+    let (mean, std) = moments(numbers);
+    (mean, divisor(mean, std))
 }
 
 /// Sorts the numbers and gives the middle one, or the mean of the two in the middle.

@@ -17,6 +17,8 @@ mod support;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]
+mod targets;
+#[cfg(test)]
 mod text_source;
 #[cfg(test)]
 mod tokenizer;

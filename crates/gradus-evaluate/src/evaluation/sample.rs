@@ -111,6 +111,7 @@ mod tests {
         let table = TablePreprocessing {
             label: "survived".into(),
             columns,
+            targets: None,
         };
         let shown = restored(&table, &[(22.0 - 30.0) / 12.5, 0.0, 1.0, 0.0, 0.0]);
         let shown: Vec<_> = shown

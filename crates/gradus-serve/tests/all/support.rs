@@ -52,6 +52,7 @@ pub fn table_package() -> PackageContents {
         Preprocessing::Table(TablePreprocessing {
             label: "kind".to_owned(),
             columns,
+            targets: None,
         }),
         &["no", "yes"],
     )
