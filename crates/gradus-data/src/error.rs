@@ -21,6 +21,9 @@ pub enum Error {
     /// Text could not be tokenised, stored, read back or rendered.
     #[error(transparent)]
     Text(#[from] crate::text::TextError),
+    /// Rows could not be divided.
+    #[error(transparent)]
+    Division(#[from] crate::split::SplitError),
 
     // Files.
     /// The system refused to read.

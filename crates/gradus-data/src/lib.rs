@@ -44,7 +44,7 @@ mod preprocess;
 mod raw;
 mod read;
 mod samples;
-mod split;
+pub mod split;
 mod table;
 mod targets;
 pub mod text;

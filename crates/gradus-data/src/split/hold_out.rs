@@ -1,11 +1,9 @@
-//! Seeded divisions of a data set that keep the shares of the classes.
+//! A share of each class held out: what `validation_fraction` and `max_samples` of a recipe use.
 
 use gradus_tensor::Rng;
 
+use super::STREAM_HOLD_OUT;
 use crate::error::{Error, Result};
-
-/// Streams of random numbers below a data seed, so that one seed serves several purposes.
-const STREAM_SPLIT: u64 = 1;
 
 /// Indices of the samples on either side, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub fn split_stratified(labels: &[i64], fraction: f64, seed: u64) -> Result<Stra
     let quotas = quotas(&members, fraction, labels.len());
     let mut is_held_out = vec![false; labels.len()];
     for (class, (members, quota)) in members.iter_mut().zip(quotas).enumerate() {
-        Rng::derive(seed, &[STREAM_SPLIT, class as u64]).shuffle(members);
+        Rng::derive(seed, &[STREAM_HOLD_OUT, class as u64]).shuffle(members);
         for &index in &members[..quota] {
             is_held_out[index] = true;
         }
