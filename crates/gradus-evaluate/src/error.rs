@@ -76,6 +76,12 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// Groups of rows cannot be resampled by class, because a group may hold several.
+    #[error(
+        "groups are resampled whole, so the bootstrap cannot be stratified by class too; leave one of the two out"
+    )]
+    StratifiedGroups,
+
     /// A model answered with a number that cannot be scored.
     #[error(
         "the model's logit of sample {row}, class {class} is {value}; its weights or its input are broken"

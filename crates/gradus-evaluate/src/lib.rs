@@ -7,13 +7,15 @@
 //! * [`evaluate()`]: a predictor's [`Evaluation`] on a data set: metrics, intervals and the worst errors.
 //! * [`html`]: the report of an evaluation as one HTML file.
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
-//! * [`bootstrap`]: percentile intervals from resampled counts, seeded and independent of the thread count.
+//! * [`bootstrap`]: percentile, basic and BCa intervals from resampled counts or rows, seeded and independent of the
+//!   thread count.
 //! * [`reference_statistics`]: what training data look like, for drift detection later.
 //!
 //! Not here: what trains a model (`gradus-train`) or answers requests over a network (`gradus-serve`).
 
 pub mod bootstrap;
 mod classification_report;
+mod comparison;
 mod error;
 mod evaluation;
 pub mod html;
@@ -26,6 +28,7 @@ mod text_embedder;
 mod text_parts;
 
 pub use classification_report::{Averages, ClassRow, ClassificationReport, Estimate};
+pub use comparison::{McNemar, McNemarMethod};
 pub use error::{Error, Result};
 pub use evaluation::{
     ColumnValue, EvaluateOptions, Evaluation, Picture, Sample, WorstError, evaluate, score,

@@ -1,23 +1,36 @@
-//! Bootstrap intervals for metrics that are functions of the confusion matrix.
+//! Bootstrap intervals, from counts wherever a metric is a function of counts.
 //!
 //! Drawing n rows with replacement from n rows and counting them gives a confusion matrix whose cells follow a
 //! multinomial distribution with the observed shares. So a resample draws the cells directly, one binomial number
-//! per distinct cell, and its cost does not grow with the number of rows.
+//! per distinct cell, and its cost does not grow with the number of rows. The same holds for two models on the same rows
+//! ([`paired_intervals`]: cells are (true class, predicted by A, predicted by B)), for strata, and for groups of rows
+//! ([`grouped_intervals`]: groups of the same composition are drawn as one). [`row_intervals`] is the general path, for
+//! everything else.
 //!
 //! Resamples are cut into chunks of a fixed size and each chunk draws from a random stream of its own: the
 //! same seed gives the same bits with any number of threads.
 //!
-//! Intervals are percentile intervals (B. Efron and R. Tibshirani, *An Introduction to the Bootstrap*, 1993,
-//! chapter 13), with the quantiles interpolated linearly as NumPy does by default.
+//! How the ends are read off the resamples is a [`Method`]; which one is the default, and why, is said there.
 
 mod binomial;
-mod resample;
+mod counted;
+mod method;
+pub(crate) mod normal;
+mod paired;
+mod population;
+mod rows;
 
 use serde::{Deserialize, Serialize};
 
-pub use resample::intervals;
+pub use counted::{GroupedCounts, grouped_intervals, intervals};
+pub use method::{Jackknife, Method, acceleration, bias_correction};
+pub use paired::{PairedCounts, paired_intervals};
+pub use rows::{RowSample, row_intervals};
 
 use crate::{Error, Result};
+
+/// Largest table of resampled statistics kept in memory, in numbers (512 MiB).
+const MAX_TABLE: usize = 64 << 20;
 
 /// How intervals are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +43,21 @@ pub struct BootstrapOptions {
     pub confidence: f64,
     /// Seed of the random streams; default 0.
     pub seed: u64,
+    /// How the ends of an interval are read off the resamples.
+    pub method: Method,
+    /// What keeps its size in every resample.
+    pub resampling: Resampling,
+}
+
+/// What keeps its size in every resample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resampling {
+    /// The sample: the shares of the classes vary as they would in another sample.
+    #[default]
+    Rows,
+    /// Each true class: for samples whose classes were drawn separately, so many of each.
+    Stratified,
 }
 
 impl Default for BootstrapOptions {
@@ -38,6 +66,8 @@ impl Default for BootstrapOptions {
             resamples: 1_000,
             confidence: 0.95,
             seed: 0,
+            method: Method::default(),
+            resampling: Resampling::default(),
         }
     }
 }
@@ -68,6 +98,19 @@ impl BootstrapOptions {
             });
         }
         Ok(())
+    }
+
+    /// Also that the statistics of all resamples fit the memory set aside for them.
+    fn validate_for(&self, outputs: usize) -> Result<()> {
+        self.validate()?;
+        match self.resamples.checked_mul(outputs) {
+            Some(numbers) if numbers <= MAX_TABLE => Ok(()),
+            Some(_) | None => Err(Error::BootstrapOption {
+                option: "resamples",
+                value: self.resamples as f64,
+                expected: "fewer, for this many classes",
+            }),
+        }
     }
 }
 

@@ -38,6 +38,15 @@ impl ClassCounts {
         }
     }
 
+    /// Takes away `count` samples of class `truth` that were predicted as `predicted`, which must be there.
+    pub(crate) fn remove(&mut self, truth: usize, predicted: usize, count: u64) {
+        self.support[truth] -= count;
+        self.predicted[predicted] -= count;
+        if truth == predicted {
+            self.true_positives[truth] -= count;
+        }
+    }
+
     /// Number of classes, those that never occur included.
     pub fn num_classes(&self) -> usize {
         self.support.len()

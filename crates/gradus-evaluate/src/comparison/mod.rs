@@ -1,0 +1,5 @@
+//! Which of two models is better.
+
+mod mcnemar;
+
+pub use mcnemar::{McNemar, McNemarMethod};
