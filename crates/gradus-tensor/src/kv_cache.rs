@@ -70,6 +70,35 @@ impl KvCache {
         self.layers.iter_mut().for_each(|layer| layer.truncate(len));
     }
 
+    /// Makes every sequence of this cache continue the one that `prefix` holds; what it held is forgotten. So texts with a
+    /// common beginning go forward together and the beginning is computed once.
+    ///
+    /// # Errors
+    /// [`Error::InvalidShape`] when `prefix` holds several sequences or is of another model, [`Error::CacheFull`] when it holds
+    /// more positions than this cache may.
+    pub fn branch(&mut self, prefix: &KvCache) -> Result<()> {
+        let (mine, other) = (self.options, prefix.options);
+        let sizes = |options: KvCacheOptions| [options.layers, options.kv_heads, options.head_dim];
+        if other.batch != 1 || sizes(mine) != sizes(other) || mine.cache_type != other.cache_type {
+            return Err(Error::InvalidShape {
+                op: "branch",
+                shape: vec![other.layers, other.batch, other.kv_heads, other.head_dim],
+                rule: "a cache [layers, batch, kv_heads, head_dim] branches from one of batch 1 with the same sizes and elements",
+            });
+        }
+        if prefix.len() > mine.max_len {
+            return Err(Error::CacheFull {
+                held: 0,
+                added: prefix.len(),
+                limit: mine.max_len,
+            });
+        }
+        for (layer, source) in self.layers.iter_mut().zip(&prefix.layers) {
+            layer.cache.branch(&source.cache);
+        }
+        Ok(())
+    }
+
     /// Bytes of memory taken.
     pub fn bytes(&self) -> usize {
         self.layers.iter().map(KvCacheLayer::bytes).sum()

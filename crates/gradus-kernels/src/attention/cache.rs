@@ -120,6 +120,41 @@ impl Cache {
         self.len = self.len.min(len);
     }
 
+    /// Becomes copies of the one sequence that `source` holds, as many as this cache has sequences; what it held is forgotten.
+    /// Makes room where there is too little.
+    ///
+    /// # Panics
+    /// If `source` has more than one sequence or stores other elements.
+    pub fn branch(&mut self, source: &Cache) {
+        let one = CacheShape {
+            batch: 1,
+            ..self.shape
+        };
+        assert_eq!(source.shape, one, "cache: branches of one sequence");
+        self.len = 0;
+        self.reserve(source.len);
+        // Keys lie in whole groups.
+        let positions = source.len.next_multiple_of(KEY_GROUP).min(source.capacity);
+        let row_bytes = self.shape.head_dim * self.shape.cache_type.size_bytes();
+        let [to, from] = [self.capacity, source.capacity];
+        for (lines, old) in [(&mut self.keys, &source.keys), (&mut self.values, &source.values)] {
+            let new = bytemuck::cast_slice_mut::<Line, u8>(lines);
+            let old = bytemuck::cast_slice::<Line, u8>(old);
+            copy_repeated(
+                new,
+                old,
+                [to, from, positions].map(|positions| positions * row_bytes),
+            );
+        }
+        for (new, old) in [
+            (&mut self.key_scales, &source.key_scales),
+            (&mut self.value_scales, &source.value_scales),
+        ] {
+            copy_repeated(new, old, [to, from, positions]);
+        }
+        self.len = source.len;
+    }
+
     /// Makes room for at least `capacity` positions, keeping those held.
     pub fn reserve(&mut self, capacity: usize) {
         if capacity <= self.capacity {
@@ -271,6 +306,16 @@ fn copy_prefixes<T: Copy>(new: &mut [T], old: &[T], [to, from]: [usize; 2]) {
     if from > 0 {
         for (new, old) in new.chunks_exact_mut(to).zip(old.chunks_exact(from)) {
             new[..from].copy_from_slice(old);
+        }
+    }
+}
+
+/// Copies the first `count` elements of the runs of `from` elements in `old`, over and over, to the starts of the runs of
+/// `to` elements in `new`.
+fn copy_repeated<T: Copy>(new: &mut [T], old: &[T], [to, from, count]: [usize; 3]) {
+    if count > 0 {
+        for (new, old) in new.chunks_exact_mut(to).zip(old.chunks_exact(from).cycle()) {
+            new[..count].copy_from_slice(&old[..count]);
         }
     }
 }

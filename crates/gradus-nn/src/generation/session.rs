@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::families::transformer::Transformer;
 
 /// Prompt tokens that are read at once: enough rows for fast products, few enough for little memory.
-const PREFILL_CHUNK: usize = 512;
+pub(super) const PREFILL_CHUNK: usize = 512;
 
 /// When a generation ends, and how tokens are chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +53,13 @@ pub struct Token {
 /// Tokens that a model has read, with the keys and values it made of them. Text that continues, or that shares its
 /// beginning with what was read before, is not read again.
 pub struct Session<'m> {
-    model: &'m Transformer,
-    cache: KvCache,
+    pub(super) model: &'m Transformer,
+    pub(super) cache: KvCache,
     /// The tokens in the cache.
-    tokens: Vec<u32>,
-    capacity: usize,
+    pub(super) tokens: Vec<u32>,
+    pub(super) capacity: usize,
+    /// The memory that continuations branched into last, for the next of as many.
+    pub(super) branches: Option<KvCache>,
 }
 
 impl<'m> Session<'m> {
@@ -69,6 +71,7 @@ impl<'m> Session<'m> {
             model,
             tokens: Vec::new(),
             capacity,
+            branches: None,
         }
     }
 
@@ -145,7 +148,7 @@ impl<'m> Session<'m> {
     }
 }
 
-fn ids_tensor(tokens: &[u32]) -> Result<Tensor> {
+pub(super) fn ids_tensor(tokens: &[u32]) -> Result<Tensor> {
     let ids: Vec<i64> = tokens.iter().map(|&id| i64::from(id)).collect();
     Ok(Tensor::from_slice(&ids, [1, ids.len()])?)
 }

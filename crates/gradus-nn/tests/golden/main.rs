@@ -4,4 +4,6 @@ mod file;
 mod layers;
 mod losses;
 #[cfg(test)]
+mod scores;
+#[cfg(test)]
 mod transformers;

@@ -19,9 +19,9 @@ const LOGITS: f64 = 1e-4;
 /// Relative to the largest gradient of the whole model.
 const GRADIENTS: f64 = 1e-4;
 
-struct Golden {
-    name: String,
-    config: TransformerConfig,
+pub(super) struct Golden {
+    pub(super) name: String,
+    pub(super) config: TransformerConfig,
     weights: Vec<(String, Tensor)>,
     expected: HashMap<String, Tensor>,
 }
@@ -69,18 +69,18 @@ fn all() -> Vec<Golden> {
 }
 
 impl Golden {
-    fn model(&self) -> Transformer {
+    pub(super) fn model(&self) -> Transformer {
         let options = TransformerOptions::default();
         Transformer::from_file_tensors(&self.config, options, self.weights.clone(), WeightType::F32)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
-    fn expected(&self, name: &str) -> &Tensor {
+    pub(super) fn expected(&self, name: &str) -> &Tensor {
         &self.expected[name]
     }
 }
 
-fn values(tensor: &Tensor) -> Vec<f64> {
+pub(super) fn values(tensor: &Tensor) -> Vec<f64> {
     tensor.to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap()
 }
 
@@ -104,7 +104,7 @@ fn assert_close(what: &str, got: &Tensor, expected: &Tensor, tolerance: f64) {
     );
 }
 
-fn causal() -> impl Iterator<Item = Golden> {
+pub(super) fn causal() -> impl Iterator<Item = Golden> {
     all().into_iter().filter(|golden| golden.config.causal)
 }
 

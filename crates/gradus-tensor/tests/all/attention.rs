@@ -196,6 +196,49 @@ fn a_cache_says_what_it_takes_and_stops_at_its_limit() {
 }
 
 #[test]
+fn branches_of_a_cache_continue_as_the_cache_itself_would() {
+    for (cache_type, _) in TOLERANCES {
+        // Beginnings that fill a group of keys, or do not.
+        for held in [1, 15, 16, 37] {
+            let one = [1, 2, 3].map(|seed| noise([1, held + 9, 2, 16], seed));
+            let mut prefix = cache(cache_type, [1, 2, 16]);
+            let read = |cache: &mut KvCache, [q, k, v]: &[Tensor; 3], from: usize, to: usize| {
+                let [q, k, v] = [q, k, v].map(|x| x.narrow(1, from, to - from).unwrap());
+                let layer = &mut cache.layers_mut()[0];
+                q.attention_cached(&k, &v, layer, &AttentionOptions::causal())
+                    .unwrap()
+            };
+            // More than is kept, so that what was forgotten must not come back.
+            read(&mut prefix, &one, 0, held + 3);
+            prefix.truncate(held);
+            let mut branches = cache(cache_type, [3, 2, 16]);
+            for _again in 0..2 {
+                branches.branch(&prefix).unwrap();
+                assert_eq!(branches.len(), held);
+                let three = one
+                    .each_ref()
+                    .map(|x| Tensor::cat(&[x.clone(), x.clone(), x.clone()], 0).unwrap());
+                let got = read(&mut branches, &three, held, held + 9);
+                let want = read(&mut prefix, &one, held, held + 9);
+                prefix.truncate(held);
+                for branch in 0..3 {
+                    let got = got.narrow(0, branch, 1).unwrap().to_vec::<f32>().unwrap();
+                    assert_eq!(got, want.to_vec::<f32>().unwrap(), "{cache_type:?}, {held} held");
+                }
+            }
+        }
+    }
+    let mut branches = cache(CacheType::F32, [2, 2, 16]);
+    for other in [
+        cache(CacheType::F32, [2, 2, 16]),
+        cache(CacheType::F32, [1, 1, 16]),
+        cache(CacheType::Bf16, [1, 2, 16]),
+    ] {
+        assert!(matches!(branches.branch(&other), Err(Error::InvalidShape { .. })));
+    }
+}
+
+#[test]
 fn queries_that_see_no_key_give_zeros_and_zero_gradients() {
     let options = AttentionOptions {
         key_lengths: Some(Tensor::from_vec(vec![0_i64, 2], [2]).unwrap()),
