@@ -231,6 +231,36 @@ pub enum Error {
         found: String,
     },
 
+    /// A method needs gradients that a layer does not have.
+    #[error(
+        "the model gives no gradients, which this method follows; use the float package that it was compressed from, or a \
+         method that needs none"
+    )]
+    NoInputGradient {
+        /// The layer's refusal.
+        source: gradus_nn::Error,
+    },
+
+    /// A stress option is outside its range.
+    #[error("stress {option} is {value}, expected {expected}")]
+    StressOption {
+        /// Name of the option.
+        option: &'static str,
+        /// The value given.
+        value: f64,
+        /// The values allowed.
+        expected: &'static str,
+    },
+
+    /// A stress test of pictures was asked for a table.
+    #[error(
+        "the stress test `{test}` is for pictures, the model takes rows of a table; noise, missing, fgsm and pgd fit them"
+    )]
+    StressTest {
+        /// The test.
+        test: &'static str,
+    },
+
     /// A data set or a sample could not be used.
     #[error(transparent)]
     Data(#[from] gradus_data::Error),

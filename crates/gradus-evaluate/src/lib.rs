@@ -9,6 +9,7 @@
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
 //! * [`bootstrap`]: percentile, basic and BCa intervals from resampled counts or rows, seeded and independent of the
 //!   thread count.
+//! * [`stress`]: accuracy under noise, blur, missing values and adversarial attacks.
 //! * [`reference_statistics`]: what training data look like, for drift detection later.
 //!
 //! Not here: what trains a model (`gradus-train`) or answers requests over a network (`gradus-serve`).
@@ -19,11 +20,13 @@ mod comparison;
 mod error;
 mod evaluation;
 pub mod html;
+mod input_gradient;
 pub mod language_model;
 pub mod metrics;
 mod predictions;
 mod predictor;
 mod reference;
+pub mod stress;
 mod text_embedder;
 mod text_parts;
 

@@ -136,6 +136,11 @@ impl Predictor {
             let batch = samples.tensor(start..samples.len().min(start + batch_size));
             logits.extend_from_slice(self.predict_batch(&batch)?.contiguous()?.as_slice()?);
         }
+        self.predictions(logits)
+    }
+
+    /// Logits of this model, row by row, as predictions.
+    pub(crate) fn predictions(&self, logits: Vec<f32>) -> Result<Predictions> {
         Predictions::new(logits, self.labels().len())
     }
 

@@ -6,5 +6,6 @@ mod golden_metrics;
 mod html_report;
 mod predictor;
 mod real_models;
+mod stress;
 mod support;
 mod text_metrics;

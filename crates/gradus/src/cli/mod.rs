@@ -29,6 +29,7 @@ mod progress;
 mod quickstart;
 #[cfg(feature = "serve")]
 mod serve;
+mod stress;
 #[cfg(feature = "train")]
 mod train;
 
@@ -76,6 +77,7 @@ enum Command {
     #[cfg(feature = "train")]
     Finetune(finetune::Args),
     Evaluate(evaluate::Args),
+    Stress(stress::Args),
     Predict(predict::Args),
     #[cfg(feature = "train")]
     Compress(compress::Args),
@@ -116,6 +118,7 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),
+        Command::Stress(args) => stress::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
         #[cfg(feature = "train")]
         Command::Compress(args) => compress::run(&args, global),

@@ -1,0 +1,104 @@
+//! `gradus stress` from outside: a trained package, its table and its JSON, and what it refuses.
+#![cfg(test)]
+#![cfg(feature = "train")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Enough of a training for a model to have something to lose.
+const RECIPE: &str = r#"
+[data]
+train = "DATA"
+max_samples = 600
+
+[model]
+model_type = "mlp"
+hidden_sizes = [16]
+
+[train]
+epochs = 2
+"#;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-sample");
+
+fn gradus(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gradus"))
+        .current_dir(folder)
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn succeed(folder: &Path, args: &[&str]) -> String {
+    let output = gradus(folder, args);
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a refused command says.
+fn refused(folder: &Path, args: &[&str]) -> String {
+    let output = gradus(folder, args);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+    said
+}
+
+/// A folder with a trained package `run/model`.
+fn trained() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("recipe.toml"), RECIPE.replace("DATA", DATA)).unwrap();
+    succeed(folder.path(), &["train", "recipe.toml", "--out", "run"]);
+    folder
+}
+
+#[test]
+fn a_model_is_stressed_in_words_and_in_json() {
+    let folder = trained();
+    let folder = folder.path();
+    let stress = [
+        "stress",
+        "run",
+        "--data",
+        DATA,
+        "--tests",
+        "noise,pgd",
+        "--epsilon",
+        "0.02,0.1",
+    ];
+    let table = succeed(folder, &stress);
+    assert!(table.contains("clean") && table.contains("pgd"), "{table}");
+    assert!(!table.contains("blur") && !table.contains("fgsm"), "{table}");
+
+    let [one, two] = ["1", "2"].map(|threads| {
+        succeed(
+            folder,
+            &[&stress, ["--json", "--threads", threads].as_slice()].concat(),
+        )
+    });
+    assert_eq!(one, two, "the number of threads changes nothing");
+    let report: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(report["unit"], "pixels");
+    let severities = report["tests"][1]["severities"].as_array().unwrap();
+    let accuracy = |value: &Value| value["accuracy"].as_f64().unwrap();
+    assert!(accuracy(&report["clean"]) > accuracy(&severities[0]));
+    assert!(
+        accuracy(&severities[0]) > accuracy(&severities[1]),
+        "{severities:?}"
+    );
+
+    succeed(
+        folder,
+        &["compress", "run", "--quantize", "int8", "--out", "int8"],
+    );
+    let said = refused(folder, &["stress", "int8", "--data", DATA, "--tests", "fgsm"]);
+    assert!(said.contains("compressed from"), "{said}");
+    succeed(folder, &["stress", "int8", "--data", DATA, "--tests", "blur"]);
+    let said = refused(folder, &["stress", "run", "--data", DATA, "--epsilon", "1.5"]);
+    assert!(said.contains("epsilon is 1.5"), "{said}");
+}
