@@ -261,6 +261,95 @@ pub enum Error {
         test: &'static str,
     },
 
+    /// An option of an explanation is outside its range.
+    #[error("explain: {option} is {value}, expected {expected}")]
+    ExplainOption {
+        /// Name of the option.
+        option: &'static str,
+        /// The value given.
+        value: String,
+        /// The values allowed.
+        expected: &'static str,
+    },
+
+    /// An output was asked for that the model has not.
+    #[error("output {output} is to be explained, but the model has {outputs}, counted from 0")]
+    NoSuchOutput {
+        /// The output asked for.
+        output: usize,
+        /// How many there are.
+        outputs: usize,
+    },
+
+    /// A sample was asked for that the data does not have.
+    #[error("sample {index} is to be explained, but the data has {len}, counted from 0")]
+    NoSample {
+        /// The sample asked for.
+        index: usize,
+        /// How many there are.
+        len: usize,
+    },
+
+    /// True classes were asked for of data without labels.
+    #[error("the true class is to be explained, but the data has no labels; explain the predicted class")]
+    NoTruth,
+
+    /// A score was asked for that the data's targets do not have.
+    #[error(
+        "a score of `{score}` does not fit {task}; use accuracy or log-likelihood for classes and labels, r2 for numbers"
+    )]
+    ScoreNotOfTask {
+        /// The score.
+        score: &'static str,
+        /// What the data are labelled for.
+        task: &'static str,
+    },
+
+    /// A model answers with several numbers, and it was not said which one is meant.
+    #[error("the model answers with several numbers, {outputs:?}; say which one to explain")]
+    WhichOutput {
+        /// Their names.
+        outputs: Vec<String>,
+    },
+
+    /// A class was named that the model does not know.
+    #[error("the model has no class `{name}`; it knows {known:?}")]
+    NoSuchClass {
+        /// The name asked for.
+        name: String,
+        /// The model's classes.
+        known: Vec<String>,
+    },
+
+    /// A function to be explained does not depend on its input.
+    #[error("the explained output does not depend on the input")]
+    InputNotUsed,
+
+    /// A model answered an input of an explanation with a number that explains nothing.
+    #[error("an output of the model is {value}; its weights or its input are broken")]
+    OutputNotFinite {
+        /// The output found.
+        value: f32,
+    },
+
+    /// Too few coalitions to tell the features' shares apart.
+    #[error(
+        "{samples} coalitions do not tell {features} features apart; take more, or group the inputs into fewer features"
+    )]
+    TooFewCoalitions {
+        /// Coalitions that were evaluated.
+        samples: usize,
+        /// Features to be told apart.
+        features: usize,
+    },
+
+    /// A baseline is one of pictures, the model's inputs are not.
+    #[error("a baseline of `{baseline}` needs pictures; use zero or mean for a table")]
+    PictureBaseline {
+        /// The baseline asked for.
+        baseline: &'static str,
+    },
+
     /// A data set or a sample could not be used.
     #[error(transparent)]
     Data(#[from] gradus_data::Error),

@@ -27,7 +27,7 @@ pub(crate) fn input_gradient(
 }
 
 /// Names what to do about a layer that was made to answer only.
-fn refusal(error: gradus_nn::Error) -> Error {
+pub(crate) fn refusal(error: gradus_nn::Error) -> Error {
     match has_no_gradient(&error) {
         true => Error::NoInputGradient { source: error },
         false => Error::Model(error),
@@ -45,11 +45,13 @@ fn has_no_gradient(error: &gradus_nn::Error) -> bool {
     }
 }
 
-/// Parameters that gather no gradient until this is dropped.
-struct Frozen(Vec<Parameter>);
+/// Parameters that gather no gradient until this is dropped: a backward pass then computes what an input wants and nothing
+/// else, and the model is left as it was.
+pub(crate) struct Frozen(Vec<Parameter>);
 
 impl Frozen {
-    fn new(model: &(impl Module + ?Sized)) -> Self {
+    /// Freezes what is not frozen already.
+    pub(crate) fn new(model: &(impl Module + ?Sized)) -> Self {
         let mut parameters = model.parameters();
         parameters.retain(Parameter::requires_grad);
         for parameter in &parameters {
@@ -64,5 +66,31 @@ impl Drop for Frozen {
         for parameter in &self.0 {
             parameter.set_requires_grad(true);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gradus_nn::{Layer, Linear};
+    use gradus_tensor::Rng;
+
+    #[test]
+    fn parameters_gather_nothing_meanwhile_and_again_afterwards() {
+        let model = Linear::new(3, 2, &mut Rng::seed_from(1));
+        let x = Tensor::from_vec(vec![1.0f32; 3], [1, 3]).unwrap();
+        let frozen = Frozen::new(&model);
+        let leaf = x.with_grad().unwrap();
+        model
+            .forward(&leaf)
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap();
+        assert!(leaf.grad().is_some() && model.parameters().iter().all(|p| p.grad().is_none()));
+        drop(frozen);
+        model.forward(&x).unwrap().sum_all().unwrap().backward().unwrap();
+        assert!(model.parameters().iter().all(|p| p.grad().is_some()));
     }
 }

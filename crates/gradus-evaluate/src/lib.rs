@@ -5,6 +5,7 @@
 //! * [`language_model`]: a language model made ready to continue text, and how well it predicts one; [`TextEmbedder`] turns
 //!   texts into vectors.
 //! * [`evaluate()`]: a predictor's [`Evaluation`] on a data set: metrics, intervals and the worst errors.
+//! * [`explain`](mod@explain): why it answers as it does: attributions to pixels, columns and tokens, and global importances.
 //! * [`html`]: the report of an evaluation as one HTML file.
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
 //! * [`bootstrap`]: percentile, basic and BCa intervals from resampled counts or rows, seeded and independent of the
@@ -19,6 +20,7 @@ mod classification_report;
 mod comparison;
 mod error;
 mod evaluation;
+pub mod explain;
 pub mod html;
 mod input_gradient;
 pub mod language_model;

@@ -1,6 +1,6 @@
 //! One sample of a data set, for people to look at.
 
-use gradus_data::{Dataset, Features, Preprocessing, TablePreprocessing, Transform};
+use gradus_data::{Features, Preprocessing, Samples, TablePreprocessing, Transform};
 
 /// A sample as it was before preparation.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,17 +30,17 @@ pub struct ColumnValue {
 }
 
 impl Sample {
-    /// The sample `index`, if the data set or its preparation lets it be shown.
-    pub(super) fn of(dataset: &Dataset, preprocessing: Option<&Preprocessing>, index: usize) -> Option<Self> {
-        if let (Some(pixels), &[channels, height, width]) = (dataset.pixels(index), dataset.sample_shape()) {
+    /// The sample `index`, if the data or its preparation lets it be shown.
+    pub(crate) fn of(samples: &Samples, preprocessing: Option<&Preprocessing>, index: usize) -> Option<Self> {
+        if let (Some(pixels), &[channels, height, width]) = (samples.pixels(index), samples.shape()) {
             return Some(Self::Picture(Picture {
                 shape: [channels, height, width],
                 pixels: pixels.to_vec(),
             }));
         }
-        match (dataset.samples().features(), preprocessing) {
+        match (samples.features(), preprocessing) {
             (Features::F32(values), Some(Preprocessing::Table(table))) => {
-                let width = dataset.samples().sample_len();
+                let width = samples.sample_len();
                 (table.width() == width)
                     .then(|| Self::Row(restored(table, &values[index * width..][..width])))
             }

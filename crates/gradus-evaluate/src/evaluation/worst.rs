@@ -55,7 +55,7 @@ impl Candidates<'_> {
             predicted: self.predicted[index] as usize,
             loss: self.losses[index],
             probabilities: self.predictions.probabilities(index),
-            sample: Sample::of(self.dataset, self.preprocessing, index),
+            sample: Sample::of(self.dataset.samples(), self.preprocessing, index),
         }
     }
 }

@@ -11,6 +11,7 @@ mod completions;
 mod compress;
 mod embed;
 mod evaluate;
+mod explain;
 mod export;
 mod failure;
 #[cfg(feature = "train")]
@@ -77,6 +78,7 @@ enum Command {
     #[cfg(feature = "train")]
     Finetune(finetune::Args),
     Evaluate(evaluate::Args),
+    Explain(explain::Args),
     Stress(stress::Args),
     Predict(predict::Args),
     #[cfg(feature = "train")]
@@ -118,6 +120,7 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),
+        Command::Explain(args) => explain::run(&args, global),
         Command::Stress(args) => stress::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
         #[cfg(feature = "train")]

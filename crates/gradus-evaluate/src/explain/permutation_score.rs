@@ -1,0 +1,234 @@
+//! Permutation importance of a package's columns or picture cells, by a score that fits its task.
+
+use gradus_data::{Dataset, Targets};
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{columns, shap_features};
+use super::{Explained, PermutationImportance, PermutationOptions, permutation_importance};
+use crate::{Error, Predictor, Result};
+
+/// What a permutation may worsen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PermutationScore {
+    /// Share of right classes; of several labels, share of right ones among all.
+    Accuracy,
+    /// Mean logarithm of the true class's probability, in nats; of several labels, the mean over them.
+    LogLikelihood,
+    /// Coefficient of determination, the mean over the outputs of a regression.
+    R2,
+}
+
+impl PermutationScore {
+    /// Its name, as it is written in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            PermutationScore::Accuracy => "accuracy",
+            PermutationScore::LogLikelihood => "log-likelihood",
+            PermutationScore::R2 => "r2",
+        }
+    }
+
+    /// The usual one for what a data set is labelled with.
+    pub fn usual_for(targets: &Targets) -> PermutationScore {
+        match targets {
+            Targets::Classes { .. } | Targets::Labels { .. } => PermutationScore::Accuracy,
+            Targets::Values { .. } => PermutationScore::R2,
+        }
+    }
+
+    /// The score of a model's outputs, row-major.
+    ///
+    /// # Errors
+    /// [`Error::ScoreNotOfTask`] for a score of another task.
+    fn of(self, outputs: &[f32], targets: &Targets) -> Result<f64> {
+        let width = targets.names().len();
+        match (self, targets) {
+            (PermutationScore::Accuracy, Targets::Classes { indices, .. }) => {
+                let right = |(row, &class): (&[f32], &i64)| {
+                    let own = row[class as usize];
+                    let first = row
+                        .iter()
+                        .position(|&other| other >= own && row.iter().all(|&o| o <= other));
+                    first == Some(class as usize)
+                };
+                let right = outputs
+                    .chunks_exact(width)
+                    .zip(indices)
+                    .filter(|pair| right(*pair))
+                    .count();
+                Ok(right as f64 / indices.len() as f64)
+            }
+            (PermutationScore::Accuracy, Targets::Labels { flags, .. }) => {
+                let right = outputs
+                    .iter()
+                    .zip(flags)
+                    .filter(|(output, flag)| (**output > 0.0) == (**flag == 1));
+                Ok(right.count() as f64 / flags.len() as f64)
+            }
+            (PermutationScore::LogLikelihood, Targets::Classes { indices, .. }) => {
+                let rows = outputs.chunks_exact(width).zip(indices);
+                let sum: f64 = rows
+                    .map(|(row, &class)| log_probability(row, class as usize))
+                    .sum();
+                Ok(sum / indices.len() as f64)
+            }
+            (PermutationScore::LogLikelihood, Targets::Labels { flags, .. }) => {
+                let one = |(&output, &flag): (&f32, &u8)| {
+                    let margin = f64::from(output) * if flag == 1 { 1.0 } else { -1.0 };
+                    margin.min(0.0) - (-margin.abs()).exp().ln_1p()
+                };
+                Ok(outputs.iter().zip(flags).map(one).sum::<f64>() / flags.len() as f64)
+            }
+            (PermutationScore::R2, Targets::Values { values, scales, .. }) => {
+                let column = |column: usize| {
+                    let restored = outputs
+                        .iter()
+                        .skip(column)
+                        .step_by(width)
+                        .map(|&o| scales[column].restore(o));
+                    let truth: Vec<f64> = values.iter().skip(column).step_by(width).copied().collect();
+                    r2(&truth, restored)
+                };
+                Ok((0..width).map(column).sum::<f64>() / width as f64)
+            }
+            (PermutationScore::Accuracy | PermutationScore::LogLikelihood, Targets::Values { .. })
+            | (PermutationScore::R2, Targets::Classes { .. } | Targets::Labels { .. }) => {
+                Err(Error::ScoreNotOfTask {
+                    score: self.name(),
+                    task: targets.kind().name(),
+                })
+            }
+        }
+    }
+}
+
+fn log_probability(row: &[f32], class: usize) -> f64 {
+    let own = f64::from(row[class]);
+    -row.iter()
+        .map(|&other| (f64::from(other) - own).exp())
+        .sum::<f64>()
+        .ln()
+}
+
+/// As scikit-learn's: 1 for a constant truth that is met, 0 for one that is not.
+fn r2(truth: &[f64], answers: impl Iterator<Item = f64>) -> f64 {
+    let mean = truth.iter().sum::<f64>() / truth.len() as f64;
+    let total: f64 = truth.iter().map(|value| (value - mean).powi(2)).sum();
+    let residual: f64 = truth
+        .iter()
+        .zip(answers)
+        .map(|(value, answer)| (value - answer).powi(2))
+        .sum();
+    match (total > 0.0, residual > 0.0) {
+        (true, _) => 1.0 - residual / total,
+        (false, false) => 1.0,
+        (false, true) => 0.0,
+    }
+}
+
+/// Global importances by permutation.
+#[derive(Clone, Debug, Serialize)]
+pub struct GlobalImportance {
+    /// What was scored.
+    pub metric: PermutationScore,
+    /// How often.
+    pub options: PermutationOptions,
+    /// Number of samples.
+    pub n: usize,
+    /// Names of the columns; empty for pictures, whose features are the cells of a square grid, row by row.
+    pub columns: Vec<String>,
+    /// What is lost without each.
+    #[serde(flatten)]
+    pub importance: PermutationImportance,
+}
+
+/// What a model loses on a data set when the values of one column (or of one cell of `cells × cells` over its pictures)
+/// change places between samples.
+///
+/// # Errors
+/// [`Error::ScoreNotOfTask`], [`Error::LabelNames`] when the data set names other outputs than the model,
+/// [`Error::SampleShape`], and those of [`permutation_importance`].
+pub fn permutation_of_dataset(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    metric: PermutationScore,
+    cells: usize,
+    options: &PermutationOptions,
+) -> Result<GlobalImportance> {
+    if dataset.label_names() != predictor.labels() {
+        return Err(Error::LabelNames {
+            model: predictor.labels().to_vec(),
+            data: dataset.label_names().to_vec(),
+        });
+    }
+    let model = Explained::of_predictor(predictor);
+    if dataset.sample_shape() != model.row_shape() {
+        return Err(Error::SampleShape {
+            got: dataset.sample_shape().to_vec(),
+            expected: model.row_shape().to_vec(),
+        });
+    }
+    let preprocessing = predictor.preprocessing();
+    let indices: Vec<usize> = (0..dataset.len()).collect();
+    let mut rows = vec![0.0; dataset.len() * model.row_len()];
+    dataset.samples().gather(&indices, &mut rows);
+    let features = shap_features(preprocessing, cells);
+    let score = |outputs: &[f32]| metric.of(outputs, dataset.targets());
+    Ok(GlobalImportance {
+        metric,
+        options: *options,
+        n: dataset.len(),
+        columns: columns(preprocessing),
+        importance: permutation_importance(&model, &rows, &features, options, &score)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gradus_data::TargetScale;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|at| at.to_string()).collect()
+    }
+
+    #[test]
+    fn scores_are_those_of_their_task() {
+        let classes = Targets::Classes {
+            indices: vec![0, 1],
+            names: names(2),
+        };
+        let outputs = [1.0, 0.0, 3.0, 3.0];
+        assert_eq!(
+            PermutationScore::Accuracy.of(&outputs, &classes).unwrap(),
+            0.5,
+            "the first of equals"
+        );
+        let likelihood = PermutationScore::LogLikelihood.of(&outputs, &classes).unwrap();
+        assert!((likelihood - 0.5 * (-(1.0 + (-1f64).exp()).ln() - 2f64.ln())).abs() < 1e-12);
+        let labels = Targets::Labels {
+            flags: vec![1, 0, 0, 1],
+            names: names(2),
+        };
+        assert_eq!(
+            PermutationScore::Accuracy
+                .of(&[1.0, -1.0, 1.0, 1.0], &labels)
+                .unwrap(),
+            0.75
+        );
+        let certain = PermutationScore::LogLikelihood
+            .of(&[900.0, -900.0, -900.0, 900.0], &labels)
+            .unwrap();
+        assert_eq!(certain, 0.0);
+        let values = Targets::Values {
+            values: vec![1.0, 3.0],
+            scales: vec![TargetScale { mean: 2.0, std: 2.0 }],
+            names: names(1),
+        };
+        assert_eq!(PermutationScore::R2.of(&[-0.5, 0.5], &values).unwrap(), 1.0);
+        assert_eq!(PermutationScore::R2.of(&[0.0, 0.0], &values).unwrap(), 0.0);
+        assert!(PermutationScore::R2.of(&outputs, &classes).is_err());
+        assert!(PermutationScore::Accuracy.of(&[0.0, 0.0], &values).is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! The method and its settings, as they are typed.
+
+use gradus_evaluate::explain::{
+    Baseline, IntegratedGradients, KernelShap, Method, PermutationOptions, PermutationScore, Quadrature,
+    SmoothGrad,
+};
+
+/// The least that attributions of `integrated-gradients` may miss unless the number of steps is given.
+const TOLERANCE: f64 = 1e-3;
+
+/// How to explain.
+#[derive(clap::Args)]
+pub(crate) struct MethodArgs {
+    /// The method.
+    #[arg(long, value_enum, default_value_t = MethodName::IntegratedGradients)]
+    pub method: MethodName,
+    /// What inputs are compared with, by methods that compare.
+    #[arg(long, value_enum, default_value_t = BaselineName::Zero)]
+    pub baseline: BaselineName,
+    /// integrated-gradients: take exactly N steps. Default: 50, and more where they do not add up to 0.1 %.
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// integrated-gradients: how the integral is approximated.
+    #[arg(long, value_enum, default_value_t = RuleName::GaussLegendre)]
+    rule: RuleName,
+    /// smoothgrad: draws of noise for each sample.
+    #[arg(long, value_name = "N", default_value_t = SmoothGrad::default().draws)]
+    draws: usize,
+    /// smoothgrad: standard deviation of the noise as a share of the sample's range.
+    #[arg(long, value_name = "SHARE", default_value_t = SmoothGrad::default().noise)]
+    noise: f64,
+    /// occlusion: side of the window over pictures, in pixels. Default: a seventh of the picture's.
+    #[arg(long, value_name = "PIXELS")]
+    window: Option<usize>,
+    /// occlusion: how far the window moves. Default: half of it.
+    #[arg(long, value_name = "PIXELS")]
+    stride: Option<usize>,
+    /// kernel-shap: coalitions for each sample. Default: 2 × features + 2048.
+    #[arg(long, value_name = "N")]
+    coalitions: Option<usize>,
+    /// kernel-shap: samples of the data that stand in for what is absent, in place of the baseline.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    background: usize,
+    /// kernel-shap and permutation: cells down and across a picture.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    cells: usize,
+    /// permutation: permutations of each feature.
+    #[arg(long, value_name = "N", default_value_t = PermutationOptions::default().repeats)]
+    repeats: usize,
+    /// permutation: what it may worsen. Default: accuracy, for a regression r2.
+    #[arg(long, value_enum)]
+    pub metric: Option<ScoreName>,
+    /// Where random draws start; the same seed gives the same answers.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+/// Methods, as flags name them.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MethodName {
+    /// What each input added on the way from a baseline; sums to the change.
+    IntegratedGradients,
+    /// How strongly the answer changes with each input.
+    Saliency,
+    /// Saliency, averaged over noise.
+    Smoothgrad,
+    /// What is lost without a patch or a column.
+    Occlusion,
+    /// What the whole data set's score loses when a column is shuffled.
+    Permutation,
+    /// Each feature's fair share of the change (Shapley values).
+    KernelShap,
+}
+
+/// Baselines, as flags name them.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum BaselineName {
+    /// Zeros after preparation: the mean of normalised inputs, no category.
+    Zero,
+    /// The mean of the data.
+    Mean,
+    /// Black pictures.
+    Black,
+    /// White pictures.
+    White,
+}
+
+impl From<BaselineName> for Baseline {
+    fn from(name: BaselineName) -> Baseline {
+        match name {
+            BaselineName::Zero => Baseline::Zero,
+            BaselineName::Mean => Baseline::Mean,
+            BaselineName::Black => Baseline::Black,
+            BaselineName::White => Baseline::White,
+        }
+    }
+}
+
+/// Rules of integration, as flags name them.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum RuleName {
+    /// Gauss and Legendre's points.
+    GaussLegendre,
+    /// Equal steps, left ends.
+    RiemannLeft,
+    /// Equal steps, middles.
+    RiemannMiddle,
+    /// Equal steps, right ends.
+    RiemannRight,
+    /// Equal steps, ends counting half.
+    RiemannTrapezoid,
+}
+
+impl From<RuleName> for Quadrature {
+    fn from(name: RuleName) -> Quadrature {
+        match name {
+            RuleName::GaussLegendre => Quadrature::GaussLegendre,
+            RuleName::RiemannLeft => Quadrature::RiemannLeft,
+            RuleName::RiemannMiddle => Quadrature::RiemannMiddle,
+            RuleName::RiemannRight => Quadrature::RiemannRight,
+            RuleName::RiemannTrapezoid => Quadrature::RiemannTrapezoid,
+        }
+    }
+}
+
+/// Scores, as flags name them.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ScoreName {
+    /// Share of right classes or labels.
+    Accuracy,
+    /// Mean logarithm of the truth's probability.
+    LogLikelihood,
+    /// Coefficient of determination.
+    R2,
+}
+
+impl From<ScoreName> for PermutationScore {
+    fn from(name: ScoreName) -> PermutationScore {
+        match name {
+            ScoreName::Accuracy => PermutationScore::Accuracy,
+            ScoreName::LogLikelihood => PermutationScore::LogLikelihood,
+            ScoreName::R2 => PermutationScore::R2,
+        }
+    }
+}
+
+impl MethodArgs {
+    /// The method with its settings; `None` for `permutation`, which explains no single sample.
+    pub(crate) fn method(&self) -> Option<Method> {
+        Some(match self.method {
+            MethodName::Saliency => Method::Saliency,
+            MethodName::IntegratedGradients => Method::IntegratedGradients(IntegratedGradients {
+                steps: self.steps.unwrap_or(IntegratedGradients::default().steps),
+                rule: self.rule.into(),
+                tolerance: self.steps.is_none().then_some(TOLERANCE),
+            }),
+            MethodName::Smoothgrad => Method::SmoothGrad(SmoothGrad {
+                draws: self.draws,
+                noise: self.noise,
+                seed: self.seed,
+            }),
+            MethodName::Occlusion => Method::Occlusion {
+                window: self.window,
+                stride: self.stride,
+            },
+            MethodName::KernelShap => Method::KernelShap {
+                options: KernelShap {
+                    coalitions: self.coalitions,
+                    seed: self.seed,
+                },
+                cells: Some(self.cells),
+                background: self.background,
+            },
+            MethodName::Permutation => return None,
+        })
+    }
+
+    pub(crate) fn permutation(&self) -> PermutationOptions {
+        PermutationOptions {
+            repeats: self.repeats,
+            seed: self.seed,
+        }
+    }
+
+    pub(crate) fn cells(&self) -> usize {
+        self.cells
+    }
+}
