@@ -241,6 +241,29 @@ pub enum Error {
         source: gradus_nn::Error,
     },
 
+    /// No temperature is best for the data.
+    #[error(
+        "the data determine no temperature: the loss falls all the way to {end}; use more held-out samples, on which the model \
+         is sometimes right and sometimes wrong"
+    )]
+    NoTemperature {
+        /// The end of the range to which it falls.
+        end: f64,
+    },
+
+    /// A package's temperature cannot divide logits.
+    #[error(
+        "the package's calibration has the temperature {temperature}, expected a finite number greater than 0"
+    )]
+    Temperature {
+        /// The number found.
+        temperature: f64,
+    },
+
+    /// A package is calibrated in a way that this build does not know.
+    #[error("the package is calibrated in a way that this build does not know; use a newer gradus")]
+    CalibrationMethod,
+
     /// A stress option is outside its range.
     #[error("stress {option} is {value}, expected {expected}")]
     StressOption {

@@ -10,12 +10,14 @@
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
 //! * [`bootstrap`]: percentile, basic and BCa intervals from resampled counts or rows, seeded and independent of the
 //!   thread count.
+//! * [`calibration`]: whether probabilities can be taken at their word, and the temperature that makes them so.
 //! * [`stress`]: accuracy under noise, blur, missing values and adversarial attacks.
 //! * [`reference_statistics`]: what training data look like, for drift detection later.
 //!
 //! Not here: what trains a model (`gradus-train`) or answers requests over a network (`gradus-serve`).
 
 pub mod bootstrap;
+pub mod calibration;
 mod classification_report;
 mod comparison;
 mod error;

@@ -9,6 +9,8 @@ use crate::{Error, Result};
 pub struct Predictions {
     logits: Vec<f32>,
     num_classes: usize,
+    /// What logits are divided by on their way to probabilities.
+    temperature: f64,
 }
 
 impl Predictions {
@@ -37,7 +39,11 @@ impl Predictions {
                 value: logits[at],
             });
         }
-        Ok(Self { logits, num_classes })
+        Ok(Self {
+            logits,
+            num_classes,
+            temperature: 1.0,
+        })
     }
 
     /// Predictions from a tensor `[rows, classes]` of any float type.
@@ -52,6 +58,12 @@ impl Predictions {
             });
         };
         Self::new(logits.to_dtype(DType::F32)?.to_vec::<f32>()?, num_classes)
+    }
+
+    /// The same with probabilities of the logits divided by `temperature`, a number greater than 0; 1 at first. Logits and
+    /// classes stay.
+    pub fn with_temperature(self, temperature: f64) -> Self {
+        Self { temperature, ..self }
     }
 
     /// Number of samples; never 0.
@@ -79,14 +91,17 @@ impl Predictions {
         self.rows().map(|row| largest(row) as i64).collect()
     }
 
-    /// The probabilities of a sample's classes: the softmax of its logits, in f64.
+    /// The probabilities of a sample's classes: the softmax of its logits, divided by the temperature, in f64.
     ///
     /// # Panics
     /// When there is no sample `index`.
     pub fn probabilities(&self, index: usize) -> Vec<f64> {
         let row = &self.logits[index * self.num_classes..][..self.num_classes];
         let top = f64::from(row[largest(row)]);
-        let odds: Vec<f64> = row.iter().map(|&logit| (f64::from(logit) - top).exp()).collect();
+        let odds: Vec<f64> = row
+            .iter()
+            .map(|&logit| ((f64::from(logit) - top) / self.temperature).exp())
+            .collect();
         let sum: f64 = odds.iter().sum();
         odds.into_iter().map(|odds| odds / sum).collect()
     }
@@ -97,7 +112,7 @@ impl Predictions {
             let own = f64::from(row[label as usize]);
             1.0 / row
                 .iter()
-                .map(|&logit| (f64::from(logit) - own).exp())
+                .map(|&logit| ((f64::from(logit) - own) / self.temperature).exp())
                 .sum::<f64>()
         };
         self.rows().zip(labels).map(of).collect()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gradus_data::{Dataset, Preprocessing, Samples};
 use gradus_nn::{Layer, ModelConfig};
-use gradus_package::{CLASSIFICATION, Manifest, Package, Signature, TensorSpec};
+use gradus_package::{CLASSIFICATION, CalibrationMethod, Manifest, Package, Signature, TensorSpec};
 use gradus_tensor::{DType, Tensor, no_grad};
 use serde_json::Value;
 
@@ -18,6 +18,7 @@ pub struct Predictor {
     model: Box<dyn Layer>,
     manifest: Manifest,
     preprocessing: Preprocessing,
+    temperature: f64,
 }
 
 impl Predictor {
@@ -45,7 +46,8 @@ impl Predictor {
     /// # Errors
     /// [`Error::Task`] for another task than classification, [`Error::NoPreprocessing`] for a manifest that does not say
     /// how inputs are made, [`Error::Signature`] when inputs, outputs or labels do not
-    /// agree with each other or with the preprocessing.
+    /// agree with each other or with the preprocessing, [`Error::Temperature`] and [`Error::CalibrationMethod`] for a
+    /// calibration that cannot be applied.
     pub fn from_parts(model: Box<dyn Layer>, manifest: Manifest) -> Result<Self> {
         if manifest.task != CLASSIFICATION {
             return Err(Error::Task {
@@ -56,11 +58,13 @@ impl Predictor {
         let preprocessing = manifest.preprocessing.clone().ok_or(Error::NoPreprocessing)?;
         preprocessing.validate()?;
         check_signature(&manifest.signature, &preprocessing.sample_shape())?;
+        let temperature = temperature_of(&manifest)?;
         model.eval();
         Ok(Self {
             model,
             manifest,
             preprocessing,
+            temperature,
         })
     }
 
@@ -89,6 +93,11 @@ impl Predictor {
         &*self.model
     }
 
+    /// What logits are divided by on their way to probabilities: the package's calibration, or 1.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
     /// The logits `[batch, classes]` of prepared inputs, f32 `[batch, ..sample_shape]`.
     ///
     /// # Errors
@@ -114,12 +123,18 @@ impl Predictor {
         Ok(logits)
     }
 
-    /// The probabilities `[batch, classes]` of prepared inputs: the softmax of their logits, f32.
+    /// The probabilities `[batch, classes]` of prepared inputs: the softmax of their logits, divided by
+    /// [`Self::temperature`], f32.
     ///
     /// # Errors
     /// As [`Self::predict_batch`].
     pub fn predict_probabilities(&self, inputs: &Tensor) -> Result<Tensor> {
-        Ok(self.predict_batch(inputs)?.softmax(1)?)
+        let logits = self.predict_batch(inputs)?;
+        let logits = match self.temperature {
+            1.0 => logits,
+            temperature => logits.mul_scalar(1.0 / temperature)?,
+        };
+        Ok(logits.softmax(1)?)
     }
 
     /// Predictions for prepared samples, `batch_size` at a time.
@@ -141,7 +156,7 @@ impl Predictor {
 
     /// Logits of this model, row by row, as predictions.
     pub(crate) fn predictions(&self, logits: Vec<f32>) -> Result<Predictions> {
-        Predictions::new(logits, self.labels().len())
+        Ok(Predictions::new(logits, self.labels().len())?.with_temperature(self.temperature))
     }
 
     /// Predictions for the samples of a data set, `batch_size` at a time.
@@ -196,6 +211,21 @@ impl std::fmt::Debug for Predictor {
         f.debug_struct("Predictor")
             .field("signature", self.signature())
             .finish_non_exhaustive()
+    }
+}
+
+/// The temperature of a package's calibration; 1 for a package without.
+fn temperature_of(manifest: &Manifest) -> Result<f64> {
+    let Some(calibration) = &manifest.calibration else {
+        return Ok(1.0);
+    };
+    match calibration.method {
+        CalibrationMethod::Temperature { temperature } if temperature.is_finite() && temperature > 0.0 => {
+            Ok(temperature)
+        }
+        CalibrationMethod::Temperature { temperature } => Err(Error::Temperature { temperature }),
+        // The enum may grow in its crate.
+        _ => Err(Error::CalibrationMethod),
     }
 }
 

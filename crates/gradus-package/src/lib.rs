@@ -75,6 +75,7 @@
 //! [compressed-tensors]: https://github.com/vllm-project/compressed-tensors
 
 mod atomic;
+mod calibration;
 mod checkpoint;
 mod compression;
 mod crc32c;
@@ -93,6 +94,7 @@ mod summary;
 mod versions;
 
 pub use atomic::write_atomic;
+pub use calibration::{Calibration, CalibrationMethod};
 pub use checkpoint::Checkpoint;
 pub use compression::{CompressionMethod, CompressionStep, PruneScope, TensorChange};
 pub use digest::sha256_hex;

@@ -7,6 +7,7 @@ use gradus_data::Preprocessing;
 use gradus_tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Calibration;
 use crate::compression::CompressionStep;
 use crate::digest::ZERO_HEX;
 use crate::error::{Error, Result};
@@ -48,6 +49,9 @@ pub struct Manifest {
     /// Models of text have none: their tokenizer is a file of the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocessing: Option<Preprocessing>,
+    /// How probabilities are made of logits, where that was fitted to held-out data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// What the training data looked like, to compare live data with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_statistics: Option<ReferenceStatistics>,
@@ -81,6 +85,7 @@ impl Manifest {
             task: task.into(),
             signature,
             preprocessing: preprocessing.into(),
+            calibration: None,
             reference_statistics: None,
             metrics: Vec::new(),
             compression: Vec::new(),

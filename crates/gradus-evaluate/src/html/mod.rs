@@ -5,6 +5,7 @@
 //! forbids everything but its own styles and inline pictures. Colours follow the reader's light or dark setting and
 //! switch to light on paper.
 
+mod calibration_page;
 mod chart;
 mod class_chart;
 mod curve_chart;
@@ -13,7 +14,12 @@ mod format;
 mod history;
 mod page;
 mod picture;
+mod reliability_chart;
+mod severity_chart;
+mod stress_page;
 mod view;
 
+pub use calibration_page::CalibrationPage;
 pub use history::{Curve, CurvePanel, LearningCurves};
 pub use page::{Fact, HtmlReport};
+pub use stress_page::StressPage;

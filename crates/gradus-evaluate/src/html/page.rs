@@ -87,12 +87,28 @@ impl<'a> HtmlReport<'a> {
     /// [`Error::Chart`], [`Error::Picture`] or [`Error::Template`] when a part cannot be made; none of them is
     /// expected of an evaluation that this crate made.
     pub fn render(&self) -> Result<String> {
-        let view = View::new(self)?;
-        render(&view).map_err(|source| Error::Template { source })
+        render("report.html", &View::new(self)?)
     }
 }
 
-fn render(view: &View) -> std::result::Result<String, minijinja::Error> {
+/// The templates by name; each page is one of them, and includes the style sheets that it needs.
+const TEMPLATES: [(&str, &str); 5] = [
+    ("report.css", include_str!("../../templates/report.css")),
+    ("report.html", include_str!("../../templates/report.html")),
+    ("stress.css", include_str!("../../templates/stress.css")),
+    ("stress.html", include_str!("../../templates/stress.html")),
+    (
+        "calibration.html",
+        include_str!("../../templates/calibration.html"),
+    ),
+];
+
+/// The page that a template makes of a view.
+pub(super) fn render(template: &str, view: &impl Serialize) -> Result<String> {
+    render_from(template, view).map_err(|source| Error::Template { source })
+}
+
+fn render_from(template: &str, view: &impl Serialize) -> std::result::Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|name| match name {
         name if name.ends_with(".html") => AutoEscape::Html,
@@ -104,7 +120,8 @@ fn render(view: &View) -> std::result::Result<String, minijinja::Error> {
             .lstrip_blocks(true)
             .build()?,
     );
-    environment.add_template("report.css", include_str!("../../templates/report.css"))?;
-    environment.add_template("report.html", include_str!("../../templates/report.html"))?;
-    environment.get_template("report.html")?.render(Serde(view))
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
+    environment.get_template(template)?.render(Serde(view))
 }

@@ -34,6 +34,7 @@ pub use inputs::InputUnit;
 pub use options::{StressOptions, StressTest};
 pub use report::{Score, Severity, StressReport, TestResult};
 
+use crate::calibration::Reliability;
 use crate::stress::disturb::Disturbance;
 use crate::stress::inputs::Inputs;
 use crate::{Error, Predictions, Predictor, Result};
@@ -129,7 +130,8 @@ impl Run<'_> {
             dataset_sha256: dataset.fingerprint().to_owned(),
             seed: self.options.seed,
             unit: self.inputs.unit(),
-            clean: Score::new(&clean, &clean, dataset.labels()),
+            clean: Score::new(&clean, &clean, dataset.labels())?,
+            reliability: Reliability::new(&clean, dataset.labels())?,
             tests: self.grouped(severities),
             examples: example::examples(&self.inputs, &clean, &self.shown_disturbances())?,
         })
@@ -184,7 +186,7 @@ impl Run<'_> {
         let disturbed = self.inputs.predictor().predictions(logits)?;
         Ok(Severity {
             severity: disturbance.severity(),
-            score: Score::new(&disturbed, clean, dataset.labels()),
+            score: Score::new(&disturbed, clean, dataset.labels())?,
             flat_gradients: disturbance.test().is_attack().then_some(flat_gradients),
         })
     }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Example, InputUnit, StressTest};
-use crate::Predictions;
+use crate::calibration::{Reliability, calibration_error};
+use crate::{Predictions, Result};
 
 /// How good a model stays under stress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct StressReport {
     pub unit: InputUnit,
     /// The model on the data as they are.
     pub clean: Score,
+    /// Whether the clean probabilities can be taken at their word.
+    pub reliability: Reliability,
     /// One entry for each test.
     pub tests: Vec<TestResult>,
     /// Pictures before and after; not part of the JSON form.
@@ -59,11 +62,13 @@ pub struct Score {
     pub mean_confidence: f64,
     /// Share of samples whose class is the one predicted without disturbance.
     pub unchanged: f64,
+    /// How far confidence and accuracy lie apart, over groups of equal confidence.
+    pub expected_calibration_error: f64,
 }
 
 impl Score {
     /// The score of predictions whose undisturbed counterparts are `clean`.
-    pub(super) fn new(predictions: &Predictions, clean: &Predictions, labels: &[i64]) -> Self {
+    pub(super) fn new(predictions: &Predictions, clean: &Predictions, labels: &[i64]) -> Result<Self> {
         let n = predictions.len() as f64;
         let classes = predictions.classes();
         let share_equal = |other: &[i64]| {
@@ -71,10 +76,11 @@ impl Score {
             equal.count() as f64 / n
         };
         let top = |index| predictions.probabilities(index).into_iter().fold(0.0, f64::max);
-        Self {
+        Ok(Self {
             accuracy: share_equal(labels),
             mean_confidence: (0..predictions.len()).map(top).sum::<f64>() / n,
             unchanged: share_equal(&clean.classes()),
-        }
+            expected_calibration_error: calibration_error(predictions, labels)?,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What the crate promises, from outside; one program, so that it links once.
 
 mod bootstrap_coverage;
+mod calibration;
 mod explain;
 mod golden_bootstrap;
 mod golden_metrics;

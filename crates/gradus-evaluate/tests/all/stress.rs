@@ -8,6 +8,7 @@ use gradus_data::{
     ColumnTransform, Dataset, Features, ImagePreprocessing, Preprocessing, Samples, TablePreprocessing,
     Transform,
 };
+use gradus_evaluate::html::StressPage;
 use gradus_evaluate::stress::{InputUnit, StressOptions, StressReport, StressTest, disturbed_inputs, stress};
 use gradus_evaluate::{Error, Predictor};
 use gradus_nn::ModelConfig;
@@ -543,4 +544,26 @@ fn layers_without_gradients_are_refused_by_attacks_alone() {
     assert!(matches!(error, Error::NoInputGradient { .. }), "{error}");
     assert!(error.to_string().contains("compressed from"), "{error}");
     assert!(run(vec![StressTest::Noise, StressTest::Blur]).is_ok());
+}
+
+#[test]
+fn the_page_draws_every_test_and_loads_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    Package::save(folder.path().join("model"), &contents()).unwrap();
+    let package = Package::open(folder.path().join("model")).unwrap();
+    let predictor = Predictor::from_package(&package).unwrap();
+    let report = stress(&predictor, &dataset(), &StressOptions::default(), &mut |_, _| {}).unwrap();
+    let page = StressPage::new("<b>title</b>", "a & b", &package, &report)
+        .render()
+        .unwrap();
+    assert_eq!(
+        page.matches("<svg").count(),
+        StressTest::ALL.len() + 1,
+        "and the reliability diagram"
+    );
+    assert_eq!(page.matches("<img").count(), 3 * (1 + StressTest::ALL.len()));
+    assert!(page.contains("&lt;b&gt;title&lt;") && page.contains("&lt;script&gt;left&lt;"));
+    for forbidden in ["<script", "http:", "https:", "url(", "<link", "NaN"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
 }
