@@ -382,6 +382,14 @@ pub enum Error {
         /// Columns allowed.
         limit: usize,
     },
+    /// Columns were asked for of data that have none.
+    #[error("{} holds data of format \"{}\", which have no columns; only tables (csv or parquet) do", path.display(), format.name())]
+    NotATable {
+        /// The data.
+        path: PathBuf,
+        /// Their format.
+        format: Format,
+    },
     /// A column that is not there.
     #[error("{} has no column `{name}`; it has {}", path.display(), Names(columns))]
     NoColumn {

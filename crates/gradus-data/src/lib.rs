@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod columns;
 mod config;
 mod dataset;
 mod error;
@@ -49,6 +50,7 @@ mod table;
 mod targets;
 pub mod text;
 
+pub use columns::read_columns;
 pub use config::{DataConfig, Format, Normalize};
 pub use dataset::Dataset;
 pub use error::{Error, Result, RowPlace};

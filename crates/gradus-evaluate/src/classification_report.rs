@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{self, BootstrapOptions, Interval};
+use crate::bootstrap::{self, BootstrapOptions, GroupedCounts, Interval};
 use crate::metrics::{
     Average, ClassCounts, ConfusionMatrix, LabelSet, accuracy, f1, f1_per_class, precision,
     precision_per_class, recall, recall_per_class,
@@ -84,6 +84,38 @@ impl ClassificationReport {
         label_set: LabelSet,
         bootstrap: Option<BootstrapOptions>,
     ) -> Result<Self> {
+        Self::build(matrix, labels, label_set, bootstrap, |options, outputs| {
+            bootstrap::intervals(matrix, options, outputs, |resampled, out| {
+                write_statistics(resampled, label_set, out);
+            })
+        })
+    }
+
+    /// As [`Self::new`] for rows that come in groups, which are resampled whole; `groups` counts the rows of `matrix`.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`Error::StratifiedGroups`].
+    pub fn with_groups(
+        matrix: &ConfusionMatrix,
+        groups: &GroupedCounts,
+        labels: &[String],
+        label_set: LabelSet,
+        bootstrap: Option<BootstrapOptions>,
+    ) -> Result<Self> {
+        Self::build(matrix, labels, label_set, bootstrap, |options, outputs| {
+            bootstrap::grouped_intervals(groups, options, outputs, |resampled, out| {
+                write_statistics(resampled, label_set, out);
+            })
+        })
+    }
+
+    fn build(
+        matrix: &ConfusionMatrix,
+        labels: &[String],
+        label_set: LabelSet,
+        bootstrap: Option<BootstrapOptions>,
+        draw: impl FnOnce(&BootstrapOptions, usize) -> Result<Vec<Interval>>,
+    ) -> Result<Self> {
         let num_classes = matrix.num_classes();
         if labels.len() != num_classes {
             return Err(Error::LengthMismatch {
@@ -99,9 +131,7 @@ impl ClassificationReport {
         write_statistics(&counts, label_set, &mut values);
         let intervals = match &bootstrap {
             None => Vec::new(),
-            Some(options) => bootstrap::intervals(matrix, options, outputs, |resampled, out| {
-                write_statistics(resampled, label_set, out);
-            })?,
+            Some(options) => draw(options, outputs)?,
         };
         let estimate = |i: usize| Estimate {
             value: values[i],

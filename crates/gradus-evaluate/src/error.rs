@@ -82,6 +82,17 @@ pub enum Error {
     )]
     StratifiedGroups,
 
+    /// Two models were given different samples.
+    #[error(
+        "the models were given different samples ({a} and {b}, or other labels); give both the same data and split"
+    )]
+    DifferentSamples {
+        /// Samples of the first.
+        a: usize,
+        /// Samples of the second.
+        b: usize,
+    },
+
     /// A model answered with a number that cannot be scored.
     #[error(
         "the model's logit of sample {row}, class {class} is {value}; its weights or its input are broken"

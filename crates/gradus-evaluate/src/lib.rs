@@ -6,6 +6,7 @@
 //!   texts into vectors.
 //! * [`evaluate()`]: a predictor's [`Evaluation`] on a data set: metrics, intervals and the worst errors.
 //! * [`explain`](mod@explain): why it answers as it does: attributions to pixels, columns and tokens, and global importances.
+//! * [`compare`]: which of two models is better, by a paired bootstrap and McNemar's test.
 //! * [`html`]: the report of an evaluation as one HTML file.
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
 //! * [`bootstrap`]: percentile, basic and BCa intervals from resampled counts or rows, seeded and independent of the
@@ -35,10 +36,14 @@ mod text_embedder;
 mod text_parts;
 
 pub use classification_report::{Averages, ClassRow, ClassificationReport, Estimate};
-pub use comparison::{McNemar, McNemarMethod};
+pub use comparison::{
+    CompareOptions, ComparedMetric, Comparison, Difference, McNemar, McNemarMethod, Side, Verdict, compare,
+    compare_predictions,
+};
 pub use error::{Error, Result};
 pub use evaluation::{
-    ColumnValue, EvaluateOptions, Evaluation, Picture, Sample, WorstError, evaluate, score,
+    ColumnValue, EvaluateOptions, Evaluation, Figure, Picture, RowContext, Sample, Slice, SliceColumn,
+    SliceTable, WorstError, evaluate, groups_of_column, score,
 };
 pub use predictions::Predictions;
 pub use predictor::Predictor;

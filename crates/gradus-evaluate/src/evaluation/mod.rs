@@ -1,18 +1,23 @@
 //! Scoring a model on a data set.
 
+mod rows;
 mod sample;
+mod slices;
 mod worst;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use gradus_data::{Dataset, Preprocessing};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+pub use rows::{RowContext, SliceColumn, groups_of_column};
 pub use sample::{ColumnValue, Picture, Sample};
+pub use slices::{Figure, Slice, SliceTable};
 pub use worst::WorstError;
 
-use crate::bootstrap::BootstrapOptions;
+use crate::bootstrap::{BootstrapOptions, GroupedCounts, Interval, Resampling, RowSample, row_intervals};
 use crate::metrics::{ConfusionMatrix, LabelSet, log_loss_of_probability};
 use crate::{ClassificationReport, Error, Estimate, Predictions, Predictor, Result};
 
@@ -28,6 +33,9 @@ pub struct EvaluateOptions {
     pub label_set: LabelSet,
     /// How many of the worst errors to keep; default 24.
     pub worst_errors: usize,
+    /// What else is known of the rows: slices and groups. Not part of the stored form.
+    #[serde(skip)]
+    pub rows: RowContext,
 }
 
 impl Default for EvaluateOptions {
@@ -37,6 +45,7 @@ impl Default for EvaluateOptions {
             bootstrap: Some(BootstrapOptions::default()),
             label_set: LabelSet::default(),
             worst_errors: 24,
+            rows: RowContext::default(),
         }
     }
 }
@@ -52,6 +61,15 @@ pub struct Evaluation {
     pub confusion: ConfusionMatrix,
     /// Mean negative logarithm of the true class's probability, in nats; clipped as scikit-learn clips f64.
     pub log_loss: f64,
+    /// Bootstrap interval of the log-loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss_interval: Option<Interval>,
+    /// Number of groups that were resampled whole, when rows came in groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u64>,
+    /// Scores of parts of the data, one table for each column they were divided by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<SliceTable>,
     /// The wrongly predicted samples that surprised the model most, the worst first.
     pub worst_errors: Vec<WorstError>,
     /// SHA-256 fingerprint of the data set.
@@ -106,12 +124,30 @@ pub fn score(
     }
     let predicted = predictions.classes();
     let confusion = ConfusionMatrix::from_labels(dataset.labels(), &predicted, num_classes)?;
-    let report = ClassificationReport::new(
-        &confusion,
-        dataset.label_names(),
-        options.label_set,
-        options.bootstrap,
-    )?;
+    let names = dataset.label_names();
+    let report = match &options.rows.groups {
+        None => ClassificationReport::new(&confusion, names, options.label_set, options.bootstrap)?,
+        Some(groups) => {
+            let counts = GroupedCounts::from_labels(dataset.labels(), &predicted, groups, num_classes)?;
+            ClassificationReport::with_groups(
+                &confusion,
+                &counts,
+                names,
+                options.label_set,
+                options.bootstrap,
+            )?
+        }
+    };
+    let classified = slices::Classified {
+        labels: dataset.labels(),
+        predicted: &predicted,
+        num_classes,
+        groups: options.rows.groups.as_deref(),
+    };
+    let slices = options.rows.slices.iter();
+    let slices = slices
+        .map(|column| classified.by(column, options.bootstrap.as_ref()))
+        .collect::<Result<_>>()?;
     let losses: Vec<f64> = predictions
         .probabilities_of(dataset.labels())
         .into_iter()
@@ -129,10 +165,38 @@ pub fn score(
         report,
         confusion,
         log_loss: losses.iter().sum::<f64>() / losses.len() as f64,
+        log_loss_interval: mean_interval(&losses, dataset.labels(), options)?,
+        groups: options.rows.groups.as_deref().map(number_of_groups),
+        slices,
         worst_errors: worst.pick(options.worst_errors),
         dataset_sha256: dataset.fingerprint().to_owned(),
         predict_seconds: None,
     })
+}
+
+fn number_of_groups(groups: &[u64]) -> u64 {
+    groups.iter().collect::<BTreeSet<_>>().len() as u64
+}
+
+/// The interval of a mean over the rows, drawn as the options say.
+fn mean_interval(values: &[f64], labels: &[i64], options: &EvaluateOptions) -> Result<Option<Interval>> {
+    let Some(bootstrap) = &options.bootstrap else {
+        return Ok(None);
+    };
+    let sample = match (&options.rows.groups, bootstrap.resampling) {
+        (Some(groups), _) => RowSample::grouped(groups)?,
+        (None, Resampling::Rows) => RowSample::new(values.len())?,
+        (None, Resampling::Stratified) => RowSample::stratified(labels)?,
+    };
+    let found = row_intervals(&sample, bootstrap, 1, |weights, out| {
+        let sum: f64 = weights
+            .iter()
+            .zip(values)
+            .map(|(weight, value)| weight * value)
+            .sum();
+        out[0] = sum / weights.iter().sum::<f64>();
+    })?;
+    Ok(found.first().copied().flatten())
 }
 
 impl Evaluation {
@@ -141,7 +205,7 @@ impl Evaluation {
         let macro_average = &self.report.macro_average;
         let log_loss = Estimate {
             value: self.log_loss,
-            interval: None,
+            interval: self.log_loss_interval,
         };
         let figures = [
             ("accuracy", self.report.accuracy),

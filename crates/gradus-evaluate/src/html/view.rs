@@ -6,8 +6,9 @@ use super::curve_chart::{self, Place};
 use super::history::{Curve, CurvePanel};
 use super::page::{Fact, HtmlReport};
 use super::{class_chart, format, picture};
+use crate::bootstrap::Method;
 use crate::metrics::{ConfusionMatrix, Normalization};
-use crate::{ClassRow, Estimate, Evaluation, Result, Sample, WorstError};
+use crate::{ClassRow, Estimate, Evaluation, Result, Sample, Slice, SliceTable, WorstError};
 
 /// Classes up to which the confusion matrix is shown as a table; beyond it, only the most frequent confusions.
 const MAX_TABLE_CLASSES: usize = 30;
@@ -35,6 +36,7 @@ pub(super) struct View {
     class_chart_note: Option<String>,
     classes: Vec<ClassView>,
     averages: Vec<ClassView>,
+    slices: Vec<SliceView>,
     worst: Vec<ErrorView>,
     columns: Vec<String>,
     model: Vec<Fact>,
@@ -107,6 +109,20 @@ struct Figure {
 }
 
 #[derive(Serialize)]
+struct SliceView {
+    column: String,
+    names: Vec<String>,
+    rows: Vec<SliceRow>,
+}
+
+#[derive(Serialize)]
+struct SliceRow {
+    value: String,
+    samples: String,
+    figures: Vec<Figure>,
+}
+
+#[derive(Serialize)]
 struct ErrorView {
     index: String,
     label: String,
@@ -144,6 +160,7 @@ impl View {
             class_chart_note,
             classes: classes.iter().map(class_view).collect(),
             averages: averages(evaluation),
+            slices: evaluation.slices.iter().map(slice_view).collect(),
             worst: evaluation
                 .worst_errors
                 .iter()
@@ -205,7 +222,9 @@ fn tiles(evaluation: &Evaluation) -> Vec<Tile> {
         Tile {
             name: "Log-loss",
             value: format!("{:.4}", evaluation.log_loss),
-            interval: None,
+            interval: evaluation
+                .log_loss_interval
+                .map(|interval| format!("{:.4} – {:.4}", interval.lower, interval.upper)),
         },
     ]
 }
@@ -339,6 +358,33 @@ fn averages(evaluation: &Evaluation) -> Vec<ClassView> {
     averages.map(view).into()
 }
 
+fn slice_view(table: &SliceTable) -> SliceView {
+    let names = table
+        .slices
+        .first()
+        .map(|slice| slice.figures.as_slice())
+        .unwrap_or_default();
+    let row = |slice: &Slice| SliceRow {
+        value: slice.value.clone(),
+        samples: format::count(slice.n),
+        figures: slice.figures.iter().map(|named| figure(named.estimate)).collect(),
+    };
+    SliceView {
+        column: table.column.clone(),
+        names: names.iter().map(|figure| metric_title(&figure.name)).collect(),
+        rows: table.slices.iter().map(row).collect(),
+    }
+}
+
+/// `Macro F1` of `macro_f1`.
+fn metric_title(name: &str) -> String {
+    let words = name.replace('_', " ").replace("f1", "F1");
+    let mut letters = words.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 fn error_view(error: &WorstError, classes: &[ClassRow]) -> Result<ErrorView> {
     let name = |class: usize| classes[class].label.clone();
     let mut order: Vec<usize> = (0..error.probabilities.len()).collect();
@@ -401,9 +447,18 @@ fn method(evaluation: &Evaluation) -> String {
     };
     let percent = (options.confidence * 1e4).round() / 1e2;
     let ranges = format!(
-        "Ranges are {percent}\u{202f}% percentile bootstrap intervals from {} resamples (seed {}): how far the figure \
-         would move with other samples of the same kind.",
+        "Ranges are {percent}\u{202f}% bootstrap intervals ({}) from {} resamples{} (seed {}): how far the figure would \
+         move with other samples of the same kind.",
+        match options.method {
+            Method::Percentile => "percentile",
+            Method::Basic => "basic",
+            Method::Bca => "BCa",
+        },
         format::count(options.resamples as u64),
+        match evaluation.groups {
+            Some(groups) => format!(" of {} groups of samples", format::count(groups)),
+            None => String::new(),
+        },
         options.seed
     );
     if evaluation.confusion.class_counts().correct() < evaluation.n {

@@ -2,7 +2,7 @@
 
 use crate::support::{contents, dataset, dataset_with_labels};
 use gradus_evaluate::html::{HtmlReport, LearningCurves};
-use gradus_evaluate::{EvaluateOptions, Predictor, evaluate};
+use gradus_evaluate::{EvaluateOptions, Predictor, RowContext, SliceColumn, evaluate};
 use gradus_package::{CompressionMethod, CompressionStep, Package, TensorChange};
 use serde_json::json;
 
@@ -26,7 +26,19 @@ fn page() -> String {
     Package::save(folder.path().join("model"), &contents).expect("a valid fixture");
     let package = Package::open(folder.path().join("model")).expect("a valid fixture");
     let predictor = Predictor::from_package(&package).expect("a valid fixture");
-    let evaluation = evaluate(&predictor, &dataset(), &EvaluateOptions::default()).expect("a valid fixture");
+    let slices = SliceColumn {
+        name: "side <of> light".into(),
+        labels: vec!["left & dim".into(), "right".into()],
+        parts: (0..30).map(|row| row % 2).collect(),
+    };
+    let options = EvaluateOptions {
+        rows: RowContext {
+            slices: vec![slices],
+            groups: Some((0..30).map(|row| row / 2).collect()),
+        },
+        ..EvaluateOptions::default()
+    };
+    let evaluation = evaluate(&predictor, &dataset(), &options).expect("a valid fixture");
     let records: Vec<_> = (1..300)
         .map(|step| json!({"step": step, "loss": 1.0 / f64::from(step)}))
         .collect();
@@ -60,15 +72,25 @@ fn text_from_data_is_escaped() {
     assert!(page.contains("&lt;script&gt;left&lt;"), "class names are shown");
     assert!(page.contains("<h1>&lt;b&gt;title&lt;"));
     assert!(page.contains("a &amp; b"));
+    assert!(page.contains("By side &lt;of&gt; light") && page.contains("left &amp; dim"));
     assert!(page.matches("<pre>").count() == 1 && page.matches("</pre>").count() == 1);
 }
 
 #[test]
 fn every_part_is_there() {
     let page = page();
-    for part in ["summary", "training", "confusion", "classes", "worst", "model"] {
+    for part in [
+        "summary",
+        "training",
+        "confusion",
+        "classes",
+        "slices",
+        "worst",
+        "model",
+    ] {
         assert!(page.contains(&format!("<h2 id=\"{part}\"")), "{part}");
     }
+    assert!(page.contains("resamples of 15 groups of samples"));
     assert!(page.contains("80.0\u{202f}%") && page.contains("24 of 30 samples are right."));
     assert!(
         page.contains("clipped weights to ±0.5") && page.contains("4.0\u{202f}kB → 1.0\u{202f}kB (4.0×)")

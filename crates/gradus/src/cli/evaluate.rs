@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use gradus_data::{Split, load_labelled};
-use gradus_evaluate::bootstrap::BootstrapOptions;
+use gradus_data::{Column, Split, load_labelled, read_columns};
+use gradus_evaluate::bootstrap::{BootstrapOptions, Method};
 use gradus_evaluate::html::{HtmlReport, LearningCurves};
 use gradus_evaluate::language_model::{LanguageModel, PerplexityOptions};
-use gradus_evaluate::{Estimate, EvaluateOptions, Evaluation, Predictor, evaluate};
+use gradus_evaluate::{
+    Estimate, EvaluateOptions, Evaluation, Predictor, RowContext, SliceColumn, SliceTable, evaluate,
+    groups_of_column,
+};
 use gradus_package::Package;
 
 use super::Global;
@@ -17,7 +20,8 @@ use super::output::{self, Table, with_interval};
 /// Score a classifier on labelled data (accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix), or a
 /// language model on text (perplexity and bits per byte).
 ///
-/// Examples: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html
+/// Examples: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html,
+/// gradus evaluate runs/titanic --data titanic.csv --slices Sex,Age --cluster Family,
 /// and gradus evaluate smollm2.gguf --text chapter.txt
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,6 +45,15 @@ pub(crate) struct Args {
     /// Resamples behind each interval; 0 leaves the intervals out.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     bootstrap: usize,
+    /// How the ends of the intervals are read off the resamples.
+    #[arg(long, value_enum, default_value_t = IntervalName::Percentile)]
+    interval: IntervalName,
+    /// Columns of a table whose values divide the rows: each part is scored alone, the worst first.
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
+    slices: Vec<String>,
+    /// A column of a table whose rows of one value belong together, such as a patient's: they are resampled together.
+    #[arg(long, value_name = "COLUMN")]
+    cluster: Option<String>,
     /// Also write a report for people: one HTML file.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -55,6 +68,28 @@ pub(crate) enum SplitName {
     Validation,
     /// What training never saw.
     Test,
+}
+
+/// Kinds of bootstrap intervals, as flags name them.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum IntervalName {
+    /// Quantiles of the resamples: covers best in our simulations.
+    Percentile,
+    /// Quantiles mirrored at the value.
+    Basic,
+    /// Bias-corrected and accelerated quantiles.
+    Bca,
+}
+
+impl IntervalName {
+    /// The method as the library names it.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            IntervalName::Percentile => Method::Percentile,
+            IntervalName::Basic => Method::Basic,
+            IntervalName::Bca => Method::Bca,
+        }
+    }
 }
 
 impl SplitName {
@@ -115,10 +150,12 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
     )?;
     let bootstrap = (args.bootstrap > 0).then(|| BootstrapOptions {
         resamples: args.bootstrap,
+        method: args.interval.method(),
         ..Default::default()
     });
     let options = EvaluateOptions {
         bootstrap,
+        rows: row_context(args, data)?,
         ..EvaluateOptions::default()
     };
     let evaluation = evaluate(&predictor, &dataset, &options)?;
@@ -129,6 +166,30 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
         return output::json(&evaluation);
     }
     output::write(summary(&evaluation).as_bytes())
+}
+
+/// The columns that rows are divided and grouped by.
+fn row_context(args: &Args, data: &Path) -> anyhow::Result<RowContext> {
+    let slices = match args.slices.as_slice() {
+        [] => Vec::new(),
+        names => {
+            let table = read_columns(data, names)?;
+            let columns = names.iter().filter_map(|name| table.column(name));
+            columns.map(SliceColumn::of_column).collect()
+        }
+    };
+    let groups = match &args.cluster {
+        Some(name) => Some(groups_of_column(&read_column(data, name)?)),
+        None => None,
+    };
+    Ok(RowContext { slices, groups })
+}
+
+/// One column of a table.
+pub(crate) fn read_column(data: &Path, name: &str) -> anyhow::Result<Column> {
+    let table = read_columns(data, &[name.to_owned()])?;
+    let column = table.columns().first().cloned();
+    column.with_context(|| format!("{} has no column `{name}`", data.display()))
 }
 
 /// The package that a path names: itself, or the one at the end of a run.
@@ -162,8 +223,40 @@ fn summary(evaluation: &Evaluation) -> String {
     ] {
         totals.row([name.to_owned(), figure(estimate)]);
     }
-    totals.row(["log-loss".to_owned(), format!("{:.4}", evaluation.log_loss)]);
-    format!("{classes}\n{totals}\n{} samples\n", output::grouped(evaluation.n))
+    let log_loss = Estimate {
+        value: evaluation.log_loss,
+        interval: evaluation.log_loss_interval,
+    };
+    totals.row(["log-loss".to_owned(), figure(log_loss)]);
+    let slices: String = evaluation.slices.iter().map(slice_table).collect();
+    format!(
+        "{classes}\n{totals}\n{slices}{} samples\n",
+        output::grouped(evaluation.n)
+    )
+}
+
+/// Parts of the data by one column, as a table.
+fn slice_table(slices: &SliceTable) -> String {
+    let figures = slices
+        .slices
+        .first()
+        .map(|slice| slice.figures.as_slice())
+        .unwrap_or_default();
+    let names = figures.iter().map(|figure| figure.name.replace('_', " "));
+    let heading: Vec<String> = [format!("by {}", slices.column), "samples".to_owned()]
+        .into_iter()
+        .chain(names)
+        .collect();
+    let mut table = Table::new(&heading.iter().map(String::as_str).collect::<Vec<_>>());
+    for slice in &slices.slices {
+        let figures = slice.figures.iter().map(|named| figure(named.estimate));
+        table.row(
+            [slice.value.clone(), output::grouped(slice.n)]
+                .into_iter()
+                .chain(figures),
+        );
+    }
+    format!("{table}\n")
 }
 
 /// An estimate with its interval, if it has one.

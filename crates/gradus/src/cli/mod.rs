@@ -6,6 +6,7 @@
 #[cfg(feature = "train")]
 mod bench;
 mod chat;
+mod compare;
 mod completions;
 #[cfg(feature = "train")]
 mod compress;
@@ -80,6 +81,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Stress(stress::Args),
+    Compare(compare::Args),
     Predict(predict::Args),
     #[cfg(feature = "train")]
     Compress(compress::Args),
@@ -122,6 +124,7 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(&args, global),
         Command::Explain(args) => explain::run(&args, global),
         Command::Stress(args) => stress::run(&args, global),
+        Command::Compare(args) => compare::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
         #[cfg(feature = "train")]
         Command::Compress(args) => compress::run(&args, global),
