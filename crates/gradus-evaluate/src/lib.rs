@@ -7,6 +7,7 @@
 //! * [`evaluate()`]: a predictor's [`Evaluation`] on a data set: metrics, intervals and the worst errors.
 //! * [`explain`](mod@explain): why it answers as it does: attributions to pixels, columns and tokens, and global importances.
 //! * [`compare`]: which of two models is better, by a paired bootstrap and McNemar's test.
+//! * [`evaluate_task`]: the same for a model of any task: also numbers to learn, and labels of which several apply.
 //! * [`html`]: the report of an evaluation as one HTML file.
 //! * [`metrics`]: accuracy, precision, recall, F1, confusion matrix and log-loss, by scikit-learn's rules.
 //! * [`bootstrap`]: percentile, basic and BCa intervals from resampled counts or rows, seeded and independent of the
@@ -42,8 +43,7 @@ pub use comparison::{
 };
 pub use error::{Error, Result};
 pub use evaluation::{
-    ColumnValue, EvaluateOptions, Evaluation, Figure, Picture, RowContext, Sample, Slice, SliceColumn,
-    SliceTable, WorstError, evaluate, groups_of_column, score,
+    ColumnValue, EvaluateOptions, Evaluation, Figure, LabelRow, MultilabelEvaluation, OutputRow, Picture, RegressionEvaluation, RowContext, Sample, Slice, SliceColumn, SliceTable, TaskEvaluation, WorstError, evaluate, evaluate_multilabel, evaluate_regression, evaluate_task, groups_of_column, score,
 };
 pub use predictions::Predictions;
 pub use predictor::Predictor;

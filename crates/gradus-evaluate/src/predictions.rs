@@ -4,7 +4,8 @@ use gradus_tensor::{DType, Tensor};
 
 use crate::{Error, Result};
 
-/// Logits of `len × num_classes` samples, row by row, checked to be finite.
+/// What a model put out for `len` samples, row by row, checked to be finite: logits of classes or of labels, or the
+/// standardised numbers of a regression ([`Predictor::answer`](crate::Predictor::answer) gives them in their units).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     logits: Vec<f32>,
@@ -96,7 +97,7 @@ impl Predictions {
     /// # Panics
     /// When there is no sample `index`.
     pub fn probabilities(&self, index: usize) -> Vec<f64> {
-        let row = &self.logits[index * self.num_classes..][..self.num_classes];
+        let row = self.row(index);
         let top = f64::from(row[largest(row)]);
         let odds: Vec<f64> = row
             .iter()
@@ -104,6 +105,25 @@ impl Predictions {
             .collect();
         let sum: f64 = odds.iter().sum();
         odds.into_iter().map(|odds| odds / sum).collect()
+    }
+
+    /// The probability that each label applies to a sample: the sigmoid of its logit, divided by the temperature, in f64.
+    ///
+    /// # Panics
+    /// When there is no sample `index`.
+    pub fn label_probabilities(&self, index: usize) -> Vec<f64> {
+        self.row(index)
+            .iter()
+            .map(|&logit| 1.0 / (1.0 + (-f64::from(logit) / self.temperature).exp()))
+            .collect()
+    }
+
+    /// The outputs of a sample.
+    ///
+    /// # Panics
+    /// When there is no sample `index`.
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.logits[index * self.num_classes..][..self.num_classes]
     }
 
     /// The probability that each sample's own class is given.

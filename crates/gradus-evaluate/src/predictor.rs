@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use gradus_data::{Dataset, Preprocessing, Samples};
+use gradus_data::{Dataset, Preprocessing, Samples, TargetEncoding, TargetKind, TargetScale};
 use gradus_nn::{Layer, ModelConfig};
-use gradus_package::{CLASSIFICATION, CalibrationMethod, Manifest, Package, Signature, TensorSpec};
+use gradus_package::{CalibrationMethod, Manifest, Package, Signature, TensorSpec};
 use gradus_tensor::{DType, Tensor, no_grad};
 use serde_json::Value;
 
@@ -19,6 +19,9 @@ pub struct Predictor {
     manifest: Manifest,
     preprocessing: Preprocessing,
     temperature: f64,
+    task: TargetKind,
+    /// How each output of a regression becomes the target's unit; empty for classes and labels.
+    scales: Vec<TargetScale>,
 }
 
 impl Predictor {
@@ -36,6 +39,8 @@ impl Predictor {
     /// [`Error::ModelConfig`] when `config.json` is no architecture of this build, [`Error::Model`] when the weights do
     /// not fit it, and those of [`Self::from_parts`].
     pub fn from_package(package: &Package) -> Result<Self> {
+        // A package of text names families that are no `ModelConfig`; its task says so in plainer words.
+        task_of(package.manifest())?;
         let config: ModelConfig = serde_json::from_value(package.config().clone())
             .map_err(|source| Error::ModelConfig { source })?;
         Self::from_parts(config.load(package.tensors())?, package.manifest().clone())
@@ -44,27 +49,45 @@ impl Predictor {
     /// A predictor from a model in memory, which is put into evaluation mode, and what a manifest says about it.
     ///
     /// # Errors
-    /// [`Error::Task`] for another task than classification, [`Error::NoPreprocessing`] for a manifest that does not say
-    /// how inputs are made, [`Error::Signature`] when inputs, outputs or labels do not
+    /// [`Error::Task`] for another task than classification, regression and multilabel, [`Error::NoPreprocessing`] for a
+    /// manifest that does not say how inputs are made, [`Error::Signature`] when inputs, outputs or labels do not
     /// agree with each other or with the preprocessing, [`Error::Temperature`] and [`Error::CalibrationMethod`] for a
     /// calibration that cannot be applied.
     pub fn from_parts(model: Box<dyn Layer>, manifest: Manifest) -> Result<Self> {
-        if manifest.task != CLASSIFICATION {
-            return Err(Error::Task {
-                found: manifest.task,
-                expected: CLASSIFICATION,
-            });
-        }
+        let task = task_of(&manifest)?;
         let preprocessing = manifest.preprocessing.clone().ok_or(Error::NoPreprocessing)?;
         preprocessing.validate()?;
         check_signature(&manifest.signature, &preprocessing.sample_shape())?;
         let temperature = temperature_of(&manifest)?;
+        let scales = preprocessing.target_scales();
+        check_targets(task, &preprocessing, manifest.signature.labels.len())?;
         model.eval();
         Ok(Self {
             model,
             manifest,
             preprocessing,
             temperature,
+            task,
+            scales,
+        })
+    }
+
+    /// What the model tells about a sample.
+    pub fn task(&self) -> TargetKind {
+        self.task
+    }
+
+    /// Makes sure that the model is for this task, where only such a model will do.
+    ///
+    /// # Errors
+    /// [`Error::Task`] when it is not.
+    pub fn require(&self, task: TargetKind) -> Result<()> {
+        if self.task == task {
+            return Ok(());
+        }
+        Err(Error::Task {
+            found: self.task.name().to_owned(),
+            expected: task.name(),
         })
     }
 
@@ -73,7 +96,7 @@ impl Predictor {
         &self.manifest.signature
     }
 
-    /// Names of the classes, in the order of the logits.
+    /// Names of the classes, of the labels, or of a regression's targets, in the order of the outputs.
     pub fn labels(&self) -> &[String] {
         &self.manifest.signature.labels
     }
@@ -98,7 +121,8 @@ impl Predictor {
         self.temperature
     }
 
-    /// The logits `[batch, classes]` of prepared inputs, f32 `[batch, ..sample_shape]`.
+    /// The model's outputs `[batch, labels]` for prepared inputs, f32 `[batch, ..sample_shape]`: logits, or numbers that
+    /// are still standardised.
     ///
     /// # Errors
     /// [`Error::SampleShape`] for inputs of another shape, [`Error::Model`] when the model refuses them.
@@ -123,18 +147,65 @@ impl Predictor {
         Ok(logits)
     }
 
-    /// The probabilities `[batch, classes]` of prepared inputs: the softmax of their logits, divided by
-    /// [`Self::temperature`], f32.
+    /// The probabilities `[batch, labels]` of prepared inputs, f32: of each class, the softmax of the logits; of each
+    /// label, the sigmoid of its own; the logits divided by [`Self::temperature`].
+    ///
+    /// # Errors
+    /// As [`Self::predict_batch`]; [`Error::Task`] for a regression.
+    pub fn predict_probabilities(&self, inputs: &Tensor) -> Result<Tensor> {
+        let logits = || -> Result<Tensor> {
+            let logits = self.predict_batch(inputs)?;
+            match self.temperature {
+                1.0 => Ok(logits),
+                temperature => Ok(logits.mul_scalar(1.0 / temperature)?),
+            }
+        };
+        match self.task {
+            TargetKind::Classification => Ok(logits()?.softmax(1)?),
+            TargetKind::Multilabel => Ok(logits()?.sigmoid()?),
+            TargetKind::Regression => Err(Error::Task {
+                found: self.task.name().to_owned(),
+                expected: "classification or multilabel",
+            }),
+        }
+    }
+
+    /// What a client is told about prepared inputs, f32 `[batch, labels]`: probabilities, or numbers in the targets'
+    /// units.
     ///
     /// # Errors
     /// As [`Self::predict_batch`].
-    pub fn predict_probabilities(&self, inputs: &Tensor) -> Result<Tensor> {
-        let logits = self.predict_batch(inputs)?;
-        let logits = match self.temperature {
-            1.0 => logits,
-            temperature => logits.mul_scalar(1.0 / temperature)?,
-        };
-        Ok(logits.softmax(1)?)
+    pub fn predict_answers(&self, inputs: &Tensor) -> Result<Tensor> {
+        if self.task != TargetKind::Regression {
+            return self.predict_probabilities(inputs);
+        }
+        let outputs = self.predict_batch(inputs)?.contiguous()?;
+        let outputs = outputs.as_slice::<f32>()?;
+        let width = self.scales.len();
+        Ok(Tensor::build(
+            [outputs.len() / width, width],
+            |out: &mut [f32]| {
+                for (at, (out, &output)) in out.iter_mut().zip(outputs).enumerate() {
+                    *out = self.scales[at % width].restore(output) as f32;
+                }
+            },
+        ))
+    }
+
+    /// What a client is told about one of the samples that were predicted: the probability of each class or of each
+    /// label, or numbers in the targets' units.
+    ///
+    /// # Panics
+    /// When there is no sample `index`, or the predictions are another model's and of another width.
+    pub fn answer(&self, predictions: &Predictions, index: usize) -> Vec<f64> {
+        match self.task {
+            TargetKind::Classification => predictions.probabilities(index),
+            TargetKind::Multilabel => predictions.label_probabilities(index),
+            TargetKind::Regression => {
+                let restored = self.scales.iter().zip(predictions.row(index));
+                restored.map(|(scale, &output)| scale.restore(output)).collect()
+            }
+        }
     }
 
     /// Predictions for prepared samples, `batch_size` at a time.
@@ -229,7 +300,46 @@ fn temperature_of(manifest: &Manifest) -> Result<f64> {
     }
 }
 
-/// One f32 input as the preprocessing makes it, one output with a label for each class.
+/// The manifest's task, if it is one of samples and not of text.
+fn task_of(manifest: &Manifest) -> Result<TargetKind> {
+    TargetKind::from_name(&manifest.task).ok_or_else(|| Error::Task {
+        found: manifest.task.clone(),
+        expected: "classification, regression or multilabel",
+    })
+}
+
+/// The preprocessing must know the targets of the task, one for each output.
+fn check_targets(task: TargetKind, preprocessing: &Preprocessing, outputs: usize) -> Result<()> {
+    if preprocessing.target_kind() != task {
+        return Err(Error::Signature {
+            field: "task",
+            got: task.name().to_owned(),
+            expected: format!(
+                "{}, which the preprocessing was fitted for",
+                preprocessing.target_kind().name()
+            ),
+        });
+    }
+    let targets = match preprocessing {
+        Preprocessing::Table(table) => table.targets.as_ref(),
+        Preprocessing::Image(_) => None,
+    };
+    let known = match targets {
+        Some(TargetEncoding::Values { columns }) => columns.len(),
+        Some(TargetEncoding::Labels { columns }) => columns.len(),
+        Some(TargetEncoding::SeparatedLabels { .. }) | None => outputs,
+    };
+    if known == outputs {
+        return Ok(());
+    }
+    Err(Error::Signature {
+        field: "labels",
+        got: format!("{outputs} names"),
+        expected: format!("{known}, one for each target column of the preprocessing"),
+    })
+}
+
+/// One f32 input as the preprocessing makes it, one output with a name for each of its places.
 fn check_signature(signature: &Signature, sample_shape: &[usize]) -> Result<()> {
     let ([input], [output]) = (signature.inputs.as_slice(), signature.outputs.as_slice()) else {
         let (inputs, outputs) = (signature.inputs.len(), signature.outputs.len());

@@ -1,6 +1,6 @@
 //! A calibrated package from a package.
 
-use gradus_data::Dataset;
+use gradus_data::{Dataset, TargetKind};
 use gradus_package::{Calibration, CalibrationMethod, Package, PackageContents};
 use serde::{Deserialize, Serialize};
 
@@ -42,10 +42,12 @@ pub struct CalibrationReport {
 /// was trained on would find it too sure of itself by too little.
 ///
 /// # Errors
-/// [`Error::LabelNames`] when data set and model name different classes, those of [`Predictor::predict_samples`] and
+/// [`Error::Task`] for another model than a classifier, [`Error::LabelNames`] when data set and model name different
+/// classes, those of [`Predictor::predict_samples`] and
 /// [`fit_temperature`].
 pub fn calibrate(package: &Package, dataset: &Dataset, split: &str) -> Result<Calibrated> {
     let predictor = Predictor::from_package(package)?;
+    predictor.require(TargetKind::Classification)?;
     if dataset.label_names() != predictor.labels() {
         return Err(Error::LabelNames {
             model: predictor.labels().to_vec(),

@@ -1,20 +1,26 @@
 //! Scoring a model on a data set.
 
+mod multilabel;
+mod regression;
 mod rows;
 mod sample;
 mod slices;
+mod task;
 mod worst;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use gradus_data::{Dataset, Preprocessing};
+use gradus_data::{Dataset, Preprocessing, TargetKind};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+pub use multilabel::{LabelRow, MultilabelEvaluation, evaluate_multilabel};
+pub use regression::{OutputRow, RegressionEvaluation, evaluate_regression};
 pub use rows::{RowContext, SliceColumn, groups_of_column};
 pub use sample::{ColumnValue, Picture, Sample};
 pub use slices::{Figure, Slice, SliceTable};
+pub use task::{TaskEvaluation, evaluate_task};
 pub use worst::WorstError;
 
 use crate::bootstrap::{BootstrapOptions, GroupedCounts, Interval, Resampling, RowSample, row_intervals};
@@ -79,18 +85,26 @@ pub struct Evaluation {
     pub predict_seconds: Option<f64>,
 }
 
-/// Scores a model on a data set that was prepared by the model's own preprocessing.
+/// A data set must name what the model names.
+fn check_names(predictor: &Predictor, dataset: &Dataset) -> Result<()> {
+    if dataset.label_names() == predictor.labels() {
+        return Ok(());
+    }
+    Err(Error::LabelNames {
+        model: predictor.labels().to_vec(),
+        data: dataset.label_names().to_vec(),
+    })
+}
+
+/// Scores a classifier on a data set that was prepared by the model's own preprocessing.
 ///
 /// # Errors
+/// [`Error::Task`] for a model of another task, for which there is [`evaluate_task`];
 /// [`Error::LabelNames`] when the data set names other classes than the model, [`Error::SampleShape`] when its samples
 /// have another shape, and those of [`Predictor::predict_samples`] and [`score`].
 pub fn evaluate(predictor: &Predictor, dataset: &Dataset, options: &EvaluateOptions) -> Result<Evaluation> {
-    if dataset.label_names() != predictor.labels() {
-        return Err(Error::LabelNames {
-            model: predictor.labels().to_vec(),
-            data: dataset.label_names().to_vec(),
-        });
-    }
+    predictor.require(TargetKind::Classification)?;
+    check_names(predictor, dataset)?;
     let start = Instant::now();
     let predictions = predictor.predict_samples(dataset.samples(), options.batch_size)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -10,4 +10,5 @@ mod predictor;
 mod real_models;
 mod stress;
 mod support;
+mod task_evaluation;
 mod text_metrics;
