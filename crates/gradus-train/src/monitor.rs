@@ -1,5 +1,6 @@
 //! Which validation metric decides: the best checkpoint, early stopping and `reduce_on_plateau` all follow it.
 
+use gradus_data::TargetKind;
 use serde::{Deserialize, Serialize};
 
 /// Whether smaller or larger is better.
@@ -36,16 +37,32 @@ pub enum Monitor {
     /// Mean loss; smaller is better.
     #[default]
     Loss,
-    /// Share of samples whose class is the model's first choice; larger is better.
+    /// Classification: share of samples whose class is the model's first choice; larger is better.
     Accuracy,
+    /// Regression: root of the mean squared error, in the target's unit; smaller is better.
+    Rmse,
+    /// Regression: mean absolute error, in the target's unit; smaller is better.
+    Mae,
+    /// Regression: coefficient of determination; larger is better.
+    R2,
+    /// Multilabel: F1 of all (sample, label) pairs; larger is better.
+    MicroF1,
+    /// Multilabel: mean F1 of the labels; larger is better.
+    MacroF1,
+    /// Multilabel: share of samples whose labels are all right; larger is better.
+    SubsetAccuracy,
 }
 
 impl Monitor {
     /// Which way this metric improves.
     pub fn direction(self) -> Direction {
         match self {
-            Monitor::Loss => Direction::Minimize,
-            Monitor::Accuracy => Direction::Maximize,
+            Monitor::Loss | Monitor::Rmse | Monitor::Mae => Direction::Minimize,
+            Monitor::Accuracy
+            | Monitor::R2
+            | Monitor::MicroF1
+            | Monitor::MacroF1
+            | Monitor::SubsetAccuracy => Direction::Maximize,
         }
     }
 
@@ -54,6 +71,26 @@ impl Monitor {
         match self {
             Monitor::Loss => "loss",
             Monitor::Accuracy => "accuracy",
+            Monitor::Rmse => "rmse",
+            Monitor::Mae => "mae",
+            Monitor::R2 => "r2",
+            Monitor::MicroF1 => "micro_f1",
+            Monitor::MacroF1 => "macro_f1",
+            Monitor::SubsetAccuracy => "subset_accuracy",
+        }
+    }
+
+    /// What an evaluation on held-out samples measures, in its order.
+    pub fn of_task(task: TargetKind) -> &'static [Monitor] {
+        match task {
+            TargetKind::Classification => &[Monitor::Loss, Monitor::Accuracy],
+            TargetKind::Regression => &[Monitor::Loss, Monitor::Rmse, Monitor::Mae, Monitor::R2],
+            TargetKind::Multilabel => &[
+                Monitor::Loss,
+                Monitor::MicroF1,
+                Monitor::MacroF1,
+                Monitor::SubsetAccuracy,
+            ],
         }
     }
 }

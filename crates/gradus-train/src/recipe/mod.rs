@@ -15,9 +15,9 @@ mod train_config;
 mod transformer;
 
 pub use chat_data::{ChatDataConfig, LoraSettings, PackingName, Pretrained, PretrainedModel, TruncationName};
-pub use task::{ClassificationTask, FineTuningTask, LanguageModelTask, Task};
+pub use task::{FineTuningTask, LanguageModelTask, SupervisedTask, Task};
 pub use text_data::{TextDataConfig, TokenizerChoice};
-pub use train_config::{TrainConfig, TrainPrecision};
+pub use train_config::{LossName, TrainConfig, TrainPrecision};
 pub use transformer::TransformerSettings;
 
 use crate::optimizers::OptimizerConfig;
@@ -165,7 +165,8 @@ impl Recipe {
     fn task_checks(&self) -> Checks {
         let mut train = Checks::of("train");
         match &self.task {
-            Task::Classification(_) => {
+            Task::Supervised(task) => {
+                self.train.check_supervised(task.data.task, &mut train);
                 for key in self.train.language_model_keys() {
                     train.require(
                         false,
@@ -196,6 +197,14 @@ impl Recipe {
     fn check_language_model(&self, train: &mut Checks) {
         let (smoothing, expected) = (self.train.label_smoothing, "0 for a language model");
         train.require(smoothing == 0.0, "label_smoothing", smoothing, expected);
+        for key in self
+            .train
+            .regression_keys()
+            .into_iter()
+            .chain(self.train.multilabel_keys())
+        {
+            train.require(false, key, "set", "no value: language models have one loss");
+        }
         let mut optimizer = Checks::of("optimizer");
         let expected = "another: language models are trained in batches, with adamw for one";
         optimizer.require(

@@ -18,17 +18,17 @@ const PRETRAINED: &str = "pretrained";
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Task {
-    /// Telling classes apart.
-    Classification(ClassificationTask),
+    /// Learning from labelled samples: classes, numbers or labels, as `data.task` says.
+    Supervised(SupervisedTask),
     /// Continuing text.
     LanguageModel(LanguageModelTask),
     /// Answering, with a model that is there.
     FineTuning(FineTuningTask),
 }
 
-/// Telling classes apart.
+/// Learning from labelled samples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ClassificationTask {
+pub struct SupervisedTask {
     /// Where the labelled samples lie and how they are prepared. Relative paths start at the recipe's folder.
     pub data: DataConfig,
     /// The network. Sizes that the data knows may be left out.
@@ -71,16 +71,16 @@ impl Task {
                 model: document.section("model", &[])?,
             }));
         }
-        Ok(Task::Classification(ClassificationTask {
+        Ok(Task::Supervised(SupervisedTask {
             data: document.section("data", &[])?,
             model: document.section("model", &["model_type"])?,
         }))
     }
 
-    /// The task, if it is classification.
-    pub fn classification(&self) -> Option<&ClassificationTask> {
+    /// The task, if it is to learn from labelled samples.
+    pub fn supervised(&self) -> Option<&SupervisedTask> {
         match self {
-            Task::Classification(task) => Some(task),
+            Task::Supervised(task) => Some(task),
             Task::LanguageModel(_) | Task::FineTuning(_) => None,
         }
     }
@@ -88,7 +88,7 @@ impl Task {
     /// The same with paths that start at `folder`.
     pub(super) fn located(&self, folder: &Path) -> Task {
         match self {
-            Task::Classification(task) => Task::Classification(ClassificationTask {
+            Task::Supervised(task) => Task::Supervised(SupervisedTask {
                 data: located_data(&task.data, folder),
                 model: task.model.clone(),
             }),
@@ -107,14 +107,14 @@ impl Task {
     }
 }
 
-impl ClassificationTask {
-    /// The network's configuration for data of this shape and number of classes.
+impl SupervisedTask {
+    /// The network's configuration for data of this shape and number of outputs: classes, targets or labels.
     ///
     /// # Errors
     /// [`Error::Nn`](crate::Error::Nn) when the two contradict each other or make no network.
-    pub fn model_config(&self, sample_shape: &[usize], num_classes: usize) -> Result<ModelConfig> {
+    pub fn model_config(&self, sample_shape: &[usize], outputs: usize) -> Result<ModelConfig> {
         let mut config = self.model.clone();
-        config.complete(sample_shape, num_classes)?;
+        config.complete(sample_shape, outputs)?;
         config.validate()?;
         Ok(config)
     }

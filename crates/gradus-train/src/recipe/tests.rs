@@ -17,7 +17,12 @@ fn the_template_is_a_recipe_and_says_what_its_comments_say() {
             recipe.optimizer.kind,
             OptimizerKind::Adam(_) | OptimizerKind::AdamW(_)
         ));
-        let expected = if name == "finetune" { 2e-4 } else { 1e-3 };
+        let expected = match name {
+            "finetune" => 2e-4,
+            "regression" => 5e-3,
+            "multilabel" => 3e-3,
+            _ => 1e-3,
+        };
         assert_eq!(recipe.learning_rate(), expected);
     }
 }
@@ -148,7 +153,7 @@ fn a_recipe_survives_toml_and_finds_its_data_from_anywhere() {
     let recipe = Recipe::load(&path, &[]).unwrap();
     let back = Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap();
     let (task, expected) = (back.task, recipe.task.located(folder.path()));
-    let classification = task.classification().unwrap();
+    let classification = task.supervised().unwrap();
     assert_eq!(classification.data.train, folder.path().join("digits"));
     assert_eq!(
         (back.train, back.schedule, task),

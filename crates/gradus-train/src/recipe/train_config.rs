@@ -3,6 +3,7 @@
 use crate::early_stopping::EarlyStopping;
 use crate::monitor::Monitor;
 use crate::settings::Checks;
+use gradus_data::TargetKind;
 use serde::{Deserialize, Serialize};
 
 /// How a language model computes its products in training.
@@ -16,11 +17,26 @@ pub enum TrainPrecision {
     Bf16,
 }
 
+/// How far an answer of a regression is from right; each is a mean over samples and outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossName {
+    /// The squared error: the model tends to the mean.
+    #[default]
+    Mse,
+    /// The absolute error: the model tends to the median, and outliers weigh less.
+    Mae,
+    /// Squared up to `loss_delta`, then linear.
+    Huber,
+    /// As `huber`, divided by `loss_delta`.
+    SmoothL1,
+}
+
 /// Length, batches, limits and checkpoints of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Passes over the training set, above 0. Default 10 for classifiers; for language models 1, or as many as
+    /// Passes over the training set, above 0. Default 10 for labelled samples; for language models 1, or as many as
     /// `max_steps` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
@@ -50,8 +66,18 @@ pub struct TrainConfig {
     /// third more time for a fraction of the memory. Default false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation_checkpointing: Option<bool>,
-    /// Share of each target's probability spread over all classes, from 0 to below 1. Default 0. Not for language
-    /// models.
+    /// Regression: how far an answer is from right; targets are standardised. Default `mse`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossName>,
+    /// Regression by `huber` or `smooth_l1`: the distance, in standard deviations of the target, at which the loss turns
+    /// from squared to linear; above 0. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_delta: Option<f64>,
+    /// Multilabel: a factor, above 0, on the loss of the samples that a label applies to, one for each label in their
+    /// order. Default 1 for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pos_weight: Option<Vec<f64>>,
+    /// Classification: share of each target's probability spread over all classes, from 0 to below 1. Default 0.
     pub label_smoothing: f64,
     /// Largest 2-norm of all gradients together, above 0. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +136,9 @@ impl Default for TrainConfig {
             block_size: None,
             precision: None,
             activation_checkpointing: None,
+            loss: None,
+            loss_delta: None,
+            pos_weight: None,
             label_smoothing: 0.0,
             clip_norm: None,
             clip_value: None,
@@ -131,8 +160,8 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Passes over the training set of a classifier.
-    pub(crate) const CLASSIFIER_EPOCHS: u64 = 10;
+    /// Passes over labelled samples.
+    pub(crate) const SUPERVISED_EPOCHS: u64 = 10;
 
     /// The keys that only language models have and that are set here.
     pub(crate) fn language_model_keys(&self) -> Vec<&'static str> {
@@ -151,6 +180,64 @@ impl TrainConfig {
             .filter(|(_, is_set)| *is_set)
             .map(|(key, _)| key)
             .collect()
+    }
+
+    /// The keys that only regressions have and that are set here.
+    pub(crate) fn regression_keys(&self) -> Vec<&'static str> {
+        let keys = [
+            ("loss", self.loss.is_some()),
+            ("loss_delta", self.loss_delta.is_some()),
+        ];
+        keys.into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// The keys that only models of labels have and that are set here.
+    pub(crate) fn multilabel_keys(&self) -> Vec<&'static str> {
+        self.pos_weight.iter().map(|_| "pos_weight").collect()
+    }
+
+    /// Collects what does not go with what there is to learn.
+    pub(crate) fn check_supervised(&self, task: TargetKind, checks: &mut Checks) {
+        if task != TargetKind::Regression {
+            for key in self.regression_keys() {
+                checks.require(
+                    false,
+                    key,
+                    "set",
+                    "no value: only regressions (data.task) have it",
+                );
+            }
+        }
+        if task != TargetKind::Multilabel {
+            for key in self.multilabel_keys() {
+                checks.require(false, key, "set", "no value: only multilabel (data.task) has it");
+            }
+        }
+        let is_smoothed = self.label_smoothing != 0.0 && task != TargetKind::Classification;
+        checks.require(
+            !is_smoothed,
+            "label_smoothing",
+            self.label_smoothing,
+            "0: only classification has it",
+        );
+        let turns = matches!(self.loss, Some(LossName::Huber | LossName::SmoothL1));
+        checks.require(
+            self.loss_delta.is_none() || turns || task != TargetKind::Regression,
+            "loss_delta",
+            self.loss_delta.unwrap_or_default(),
+            "no value, or loss = \"huber\" or \"smooth_l1\", which turn at it",
+        );
+        let monitors = Monitor::of_task(task);
+        let names: Vec<&str> = monitors.iter().map(|monitor| monitor.name()).collect();
+        checks.require(
+            monitors.contains(&self.monitor),
+            "monitor",
+            self.monitor.name(),
+            &format!("{} for task \"{}\"", names.join(" or "), task.name()),
+        );
     }
 
     /// Steps between log lines for epochs of this many steps. At most 100: a line costs a few microseconds, so at ten
@@ -186,12 +273,16 @@ impl TrainConfig {
         let positive = [
             ("learning_rate", self.learning_rate),
             ("max_time_s", self.max_time_s),
+            ("loss_delta", self.loss_delta),
             ("clip_norm", self.clip_norm),
             ("clip_value", self.clip_value),
         ];
         positive
             .iter()
             .for_each(|&(key, value)| checks.positive(key, value.unwrap_or(1.0)));
+        for &factor in self.pos_weight.iter().flatten() {
+            checks.positive("pos_weight", factor);
+        }
         checks.below_one("label_smoothing", self.label_smoothing);
         checks.share("ema_decay", self.ema_decay.unwrap_or(0.5));
         if let Some([low, high]) = self.weight_clip {

@@ -8,7 +8,6 @@
 //! The library never prints. An [`Observer`] sees what happens; a flag asks the run to checkpoint and stop.
 
 mod checkpoints;
-mod classification;
 mod language_model;
 mod log;
 mod metrics;
@@ -21,25 +20,26 @@ mod run;
 mod setup;
 mod stepper;
 mod stop;
+mod supervised;
 
-pub use classification::TrainingData;
 pub use metrics::Metric;
 pub use objective::Cost;
 pub use observer::{EvaluationRecord, Event, Observer, Plan, SampleUnit, Silent, StepReport};
 pub use packaged::{FinalEvaluation, Packaged};
 pub use peak::product_peak;
 pub use stop::StopReason;
+pub use supervised::TrainingData;
 
-pub(crate) use classification::count_correct;
 pub(crate) use stepper::{Limits, Stepper};
+pub(crate) use supervised::count_correct;
 
 use crate::recipe::{Recipe, Task};
 use crate::{Error, Result};
-use classification::Classification;
 use objective::Objective;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use supervised::Supervised;
 
 /// Where a run lives and how it begins.
 #[derive(Clone, Debug)]
@@ -96,8 +96,8 @@ pub struct Outcome {
 pub fn train(recipe: &Recipe, options: &TrainOptions, observer: &mut dyn Observer) -> Result<Outcome> {
     setup::refuse_existing(options)?;
     match &recipe.task {
-        Task::Classification(task) => {
-            let objective = Classification::new(task, recipe, TrainingData::load(recipe)?)?;
+        Task::Supervised(task) => {
+            let objective = Supervised::new(task, recipe, TrainingData::load(recipe)?)?;
             learn(objective, recipe, options, observer)
         }
         Task::LanguageModel(task) => {
@@ -122,8 +122,8 @@ pub fn train_on(
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     setup::refuse_existing(options)?;
-    let task = recipe.task.classification().ok_or(Error::NoSamples)?;
-    let objective = Classification::new(task, recipe, data.clone())?;
+    let task = recipe.task.supervised().ok_or(Error::NoSamples)?;
+    let objective = Supervised::new(task, recipe, data.clone())?;
     learn(objective, recipe, options, observer)
 }
 

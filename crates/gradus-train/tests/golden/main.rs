@@ -5,4 +5,6 @@ mod optimizers;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod training;

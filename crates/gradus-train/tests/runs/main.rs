@@ -1,4 +1,4 @@
-//! Whole runs on real images.
+//! Whole runs on real images and tables.
 
 #[cfg(test)]
 mod common;
@@ -8,3 +8,5 @@ mod fit;
 mod outcomes;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod tasks;

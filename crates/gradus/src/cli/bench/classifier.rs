@@ -165,7 +165,7 @@ fn time_steps(args: &TrainArgs, scratch: &Path) -> anyhow::Result<Vec<f64>> {
     let mut recipe = recipe(&args.common.data, &settings)?;
     let task = recipe
         .task
-        .classification()
+        .supervised()
         .context("bug: the template is a classifier's")?;
     let rows = gradus_data::load(&task.data, Path::new(""))?.train.len();
     let epochs_per_repeat = (ROWS_PER_REPEAT / rows).max(1) as u64;

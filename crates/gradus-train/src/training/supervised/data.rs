@@ -37,7 +37,7 @@ impl TrainingData {
     /// # Errors
     /// [`Error::NoSamples`] for a recipe that learns from text; whatever reading the data can end in.
     pub fn load(recipe: &Recipe) -> Result<TrainingData> {
-        let task = recipe.task.classification().ok_or(Error::NoSamples)?;
+        let task = recipe.task.supervised().ok_or(Error::NoSamples)?;
         Ok(gradus_data::load(&task.data, recipe.folder())?.into())
     }
 

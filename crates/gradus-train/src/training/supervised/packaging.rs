@@ -1,30 +1,33 @@
-//! From a trained classifier to its package: measured, described, and traceable to where it came from.
+//! From a trained model to its package: measured, described, and traceable to where it came from.
 
 use super::super::observer::SampleUnit;
 use super::super::packaged::{FinalEvaluation, Packaged};
-use super::Classification;
+use super::Supervised;
 use super::data::TrainingData;
+use super::goal::Goal;
 use crate::Result;
 use crate::recipe::Recipe;
-use gradus_evaluate::{EvaluateOptions, Predictor, evaluate, reference_statistics};
+use gradus_evaluate::{EvaluateOptions, Predictor, evaluate_task, reference_statistics};
 use gradus_nn::Module;
-use gradus_package::{
-    CLASSIFICATION, Encoding, Lineage, Manifest, Package, PackageContents, Signature, TensorSpec,
-};
+use gradus_package::{Encoding, Lineage, Manifest, Package, PackageContents, Signature, TensorSpec};
 use gradus_tensor::DType;
 use std::path::PathBuf;
 
 /// Measures the model and writes its package, all or nothing.
-pub(super) fn package(trained: Classification, recipe: &Recipe, folder: PathBuf) -> Result<Packaged> {
-    let Classification {
-        model, config, data, ..
+pub(super) fn package(trained: Supervised, recipe: &Recipe, folder: PathBuf) -> Result<Packaged> {
+    let Supervised {
+        model,
+        config,
+        data,
+        goal,
+        ..
     } = trained;
     let tensors = model.state_dict();
-    let mut manifest = manifest(&data, recipe)?;
+    let mut manifest = manifest(&data, &goal, recipe)?;
     let config = serde_json::to_value(config).expect("bug: a model's config is plain data");
     let (dataset, split) = data.measured();
     let predictor = Predictor::from_parts(model, manifest.clone())?;
-    let evaluation = evaluate(&predictor, dataset, &EvaluateOptions::default())?;
+    let evaluation = evaluate_task(&predictor, dataset, &EvaluateOptions::default())?;
     manifest.metrics = evaluation.metric_values(split);
     let contents = PackageContents {
         config,
@@ -39,14 +42,14 @@ pub(super) fn package(trained: Classification, recipe: &Recipe, folder: PathBuf)
         fingerprint: saved.fingerprint,
         evaluation: FinalEvaluation {
             split,
-            samples: evaluation.n,
+            samples: evaluation.n(),
             unit: SampleUnit::Sample,
             metrics: contents.manifest.metrics,
         },
     })
 }
 
-fn manifest(data: &TrainingData, recipe: &Recipe) -> Result<Manifest> {
+fn manifest(data: &TrainingData, goal: &Goal, recipe: &Recipe) -> Result<Manifest> {
     let TrainingData {
         train, preprocessing, ..
     } = data;
@@ -56,12 +59,17 @@ fn manifest(data: &TrainingData, recipe: &Recipe) -> Result<Manifest> {
         seed: Some(recipe.train.seed),
         ..Lineage::by_this_build()
     };
-    let mut manifest = Manifest::new(CLASSIFICATION, signature(data), preprocessing.clone(), lineage);
+    let mut manifest = Manifest::new(
+        goal.kind().name(),
+        signature(data, goal),
+        preprocessing.clone(),
+        lineage,
+    );
     manifest.reference_statistics = Some(reference_statistics(train, preprocessing));
     Ok(manifest)
 }
 
-fn signature(data: &TrainingData) -> Signature {
+fn signature(data: &TrainingData, goal: &Goal) -> Signature {
     let spec = |name: &str, row: &[usize]| TensorSpec {
         name: name.to_owned(),
         dtype: DType::F32,
@@ -72,7 +80,7 @@ fn signature(data: &TrainingData) -> Signature {
     let train = &data.train;
     Signature {
         inputs: vec![spec("input", train.sample_shape())],
-        outputs: vec![spec("logits", &[train.num_classes()])],
+        outputs: vec![spec(goal.output_name(), &[train.num_classes()])],
         labels: train.label_names().to_vec(),
     }
 }

@@ -1,6 +1,9 @@
-//! Learning to tell classes apart: labelled samples, cross-entropy, accuracy.
+//! Learning from labelled samples: classes, numbers, or labels of which several apply.
+//!
+//! [`Goal`] holds all that differs between them: the loss, the metrics, the name of the output.
 
 mod data;
+mod goal;
 mod packaging;
 mod validation;
 
@@ -13,11 +16,12 @@ use super::observer::SampleUnit;
 use super::packaged::Packaged;
 use crate::Result;
 use crate::monitor::Monitor;
-use crate::recipe::{ClassificationTask, Recipe, TrainConfig};
+use crate::recipe::{Recipe, SupervisedTask, TrainConfig};
 use crate::settings::Problem;
+use goal::Goal;
 use gradus_data::{Batch, Dataset, Epoch, Loader, LoaderConfig, Prefetch};
 use gradus_nn::{Layer, ModelConfig, Module};
-use gradus_tensor::{CrossEntropyOptions, Tensor};
+use gradus_tensor::Tensor;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,29 +29,30 @@ use std::sync::Arc;
 /// Samples per batch of evaluations between epochs: enough for fast products, few enough for little memory.
 const EVALUATION_BATCH: usize = 256;
 
-/// A classifier and its labelled samples.
-pub(crate) struct Classification {
+/// A model and the labelled samples it learns from.
+pub(crate) struct Supervised {
     model: Box<dyn Layer>,
     config: ModelConfig,
     data: TrainingData,
     train: Loader,
     validation: Option<Loader>,
     batch_size: usize,
-    label_smoothing: f64,
+    goal: Goal,
 }
 
-impl Classification {
+impl Supervised {
     /// Builds the model that a recipe names for these data.
-    pub fn new(task: &ClassificationTask, recipe: &Recipe, data: TrainingData) -> Result<Classification> {
+    pub fn new(task: &SupervisedTask, recipe: &Recipe, data: TrainingData) -> Result<Supervised> {
+        let goal = Goal::new(task, recipe, &data)?;
         check_data(recipe, &data)?;
         let config = task.model_config(data.train.sample_shape(), data.train.num_classes())?;
-        check_classes(&config, &data.train)?;
+        check_outputs(&config, &goal, &data.train)?;
         let batch_size = recipe.batch_size(data.train.len());
-        Ok(Classification {
+        Ok(Supervised {
             model: config.build(recipe.train.seed)?,
             train: train_loader(recipe, &data.train, batch_size)?,
             validation: data.validation.as_ref().map(evaluation_loader).transpose()?,
-            label_smoothing: recipe.train.label_smoothing,
+            goal,
             config,
             data,
             batch_size,
@@ -55,7 +60,7 @@ impl Classification {
     }
 }
 
-impl Objective for Classification {
+impl Objective for Supervised {
     type Batch = Batch;
     type Batches = std::iter::Map<Epoch, fn(gradus_data::Result<Batch>) -> Result<Batch>>;
 
@@ -64,7 +69,7 @@ impl Objective for Classification {
     }
 
     fn default_epochs(&self, _train: &TrainConfig) -> u64 {
-        TrainConfig::CLASSIFIER_EPOCHS
+        TrainConfig::SUPERVISED_EPOCHS
     }
 
     fn extent(&self) -> Extent {
@@ -89,23 +94,19 @@ impl Objective for Classification {
     }
 
     fn loss(&self, batch: &Batch) -> Result<Tensor> {
-        let logits = self.model.forward(&batch.inputs)?;
-        let options = CrossEntropyOptions {
-            label_smoothing: self.label_smoothing,
-            ..CrossEntropyOptions::default()
-        };
-        Ok(logits.cross_entropy(&batch.targets, &options)?)
+        self.goal
+            .loss(&self.model.forward(&batch.inputs)?, &batch.targets)
     }
 
     fn monitors(&self) -> &'static [Monitor] {
-        &[Monitor::Loss, Monitor::Accuracy]
+        self.goal.monitors()
     }
 
     fn evaluate(&self) -> Result<Vec<Metric>> {
         let measured = self
             .validation
             .as_ref()
-            .map(|loader| validation::validate(&*self.model, loader));
+            .map(|loader| validation::validate(&*self.model, &self.goal, loader));
         Ok(measured.transpose()?.unwrap_or_default())
     }
 
@@ -120,24 +121,24 @@ impl Objective for Classification {
 
 /// The data must be able to answer what the recipe watches.
 fn check_data(recipe: &Recipe, data: &TrainingData) -> Result<()> {
-    if recipe.train.monitor == Monitor::Accuracy && data.validation.is_none() {
+    let monitor = recipe.train.monitor;
+    if monitor != Monitor::Loss && data.validation.is_none() {
         return Problem::refuse(
             "train.monitor",
-            "accuracy",
+            monitor.name(),
             "loss, or validation data (data.validation_fraction = 0.1)",
         );
     }
     Ok(())
 }
 
-/// More classes than the data has would be logits without names.
-fn check_classes(config: &ModelConfig, train: &Dataset) -> Result<()> {
+/// More outputs than the data has would be outputs without names.
+fn check_outputs(config: &ModelConfig, goal: &Goal, train: &Dataset) -> Result<()> {
     let (configured, found) = (config.num_classes(), train.num_classes());
     if configured == found {
         return Ok(());
     }
-    let expected =
-        format!("{found}, the number of classes in the data; leave it out, or name all in data.class_names");
+    let expected = format!("{found}, the number of {}", goal.outputs_are());
     Problem::refuse("model.num_classes", configured, &expected)
 }
 
