@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gradus_data::TargetKind;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -22,7 +23,8 @@ pub(crate) struct Metrics {
     latency: HistogramVec,
     in_flight: IntGauge,
     rejections: IntCounter,
-    /// For each version, one counter for each of its classes; none for a version that does not answer.
+    /// For each version, one counter for each of its classes or labels, one in all for a regression; none for a version
+    /// that does not answer.
     predictions: Vec<Vec<IntCounter>>,
 }
 
@@ -39,7 +41,7 @@ impl Metrics {
         let in_flight = IntGauge::new("gradus_requests_in_flight", "Requests being answered now.")?;
         let predictions = Opts::new(
             "gradus_predictions_total",
-            "Samples by the class predicted for them.",
+            "Answers: samples by the class or the labels predicted for them, numbers of a regression.",
         );
         let predictions = IntCounterVec::new(predictions, &["model", "version", "class"])?;
         let rejections = IntCounter::new(
@@ -63,8 +65,15 @@ impl Metrics {
                 let created_by = &servable.predictor.manifest().lineage.created_by;
                 info.with_label_values(&[&store.name, &number, &servable.fingerprint, created_by])
                     .set(1);
-                let by_class = |label: &String| predictions.with_label_values(&[&store.name, &number, label]);
-                servable.predictor.labels().iter().map(by_class).collect()
+                let of = |class: &str| predictions.with_label_values(&[store.name.as_str(), &number, class]);
+                let labels = servable.predictor.labels().iter();
+                match servable.predictor.task() {
+                    TargetKind::Classification | TargetKind::Multilabel => {
+                        labels.map(|label| of(label)).collect()
+                    }
+                    // An empty label is none to Prometheus: the samples are counted alone.
+                    TargetKind::Regression => vec![of("")],
+                }
             }
         };
         let predictions = store.versions.iter().map(of_version).collect();
@@ -99,12 +108,24 @@ impl Metrics {
         self.rejections.inc();
     }
 
-    /// Counts each row's most probable class for the version at this place; of equal ones the first.
-    pub(crate) fn count_predictions(&self, version_at: usize, probabilities: &[f32]) {
+    /// Counts what was answered by the version at this place: each row's most probable class, of equal ones the first;
+    /// each label that is more probable than not; the numbers of a regression.
+    pub(crate) fn count_predictions(&self, version_at: usize, task: TargetKind, answers: &[f32]) {
         let counters = &self.predictions[version_at];
-        for row in probabilities.chunks_exact(counters.len()) {
-            let best = (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
-            counters[best].inc();
+        let rows = answers.chunks_exact(counters.len());
+        match task {
+            TargetKind::Classification => rows.for_each(|row| {
+                let best = (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
+                counters[best].inc();
+            }),
+            TargetKind::Multilabel => rows.for_each(|row| {
+                let applies = counters
+                    .iter()
+                    .zip(row)
+                    .filter(|(_, probability)| **probability >= 0.5);
+                applies.for_each(|(counter, _)| counter.inc());
+            }),
+            TargetKind::Regression => counters[0].inc_by(answers.len() as u64),
         }
     }
 

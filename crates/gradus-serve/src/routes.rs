@@ -125,13 +125,12 @@ impl Model {
         let input_name = &predictor.signature().inputs[0].name;
         let reader = SampleReader::new(predictor.preprocessing(), input_name, max_samples);
         let request = request::Request::parse(body, dialect, reader)?;
-        let probabilities = predictor.predict_probabilities(&request.inputs)?;
-        let probabilities = probabilities.contiguous().map_err(gradus_evaluate::Error::from)?;
-        let values = probabilities
-            .as_slice::<f32>()
-            .map_err(gradus_evaluate::Error::from)?;
+        let answers = predictor.predict_answers(&request.inputs)?;
+        let answers = answers.contiguous().map_err(gradus_evaluate::Error::from)?;
+        let values = answers.as_slice::<f32>().map_err(gradus_evaluate::Error::from)?;
         let body = answer::body(request.format, values, predictor.labels().len())?;
-        self.metrics.count_predictions(version_at, values);
+        self.metrics
+            .count_predictions(version_at, predictor.task(), values);
         Ok(body)
     }
 }
@@ -205,6 +204,7 @@ async fn index(State(app): Shared) -> Response {
     json_of(&serde_json::json!({
         "model": store.name,
         "version": version,
+        "task": servable.predictor.task().name(),
         "labels": servable.predictor.labels(),
         "sample": servable.predictor.preprocessing().describe_input(),
         "routes": [

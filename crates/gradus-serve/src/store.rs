@@ -64,7 +64,7 @@ impl Servable {
         let predictor = Predictor::from_package(&package).map_err(failed)?;
         let shape = [&[1], predictor.preprocessing().sample_shape().as_slice()].concat();
         predictor
-            .predict_probabilities(&Tensor::zeros(shape, DType::F32))
+            .predict_answers(&Tensor::zeros(shape, DType::F32))
             .map_err(failed)?;
         Ok(Servable {
             predictor,

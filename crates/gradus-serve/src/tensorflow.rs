@@ -1,14 +1,19 @@
 //! TensorFlow Serving's documents about a model: its versions and its signature.
 
-use gradus_data::{Preprocessing, Transform};
+use gradus_data::{Preprocessing, TargetKind, Transform};
 use gradus_evaluate::Predictor;
 use serde_json::{Value, json};
 
 use crate::request::SIGNATURE_NAME;
 use crate::store::{ModelStore, Version, VersionState};
 
-/// The name under which probabilities come, where a format names them.
-const OUTPUT_NAME: &str = "probabilities";
+/// The name under which answers come, where a format names them.
+fn output_name(task: TargetKind) -> &'static str {
+    match task {
+        TargetKind::Classification | TargetKind::Multilabel => "probabilities",
+        TargetKind::Regression => "values",
+    }
+}
 
 /// The state of these versions, newest first as TensorFlow Serving lists them.
 pub(crate) fn status(versions: &[Version]) -> Value {
@@ -27,10 +32,10 @@ pub(crate) fn status(versions: &[Version]) -> Value {
 pub(crate) fn metadata(store: &ModelStore, at: usize) -> Value {
     let predictor = &store.servable(at).predictor;
     let manifest = predictor.manifest();
-    let classes = predictor.labels().len();
+    let (width, output) = (predictor.labels().len(), output_name(predictor.task()));
     let signature = json!({
         "inputs": inputs(predictor),
-        "outputs": {OUTPUT_NAME: tensor_info(OUTPUT_NAME, "DT_FLOAT", &[classes])},
+        "outputs": {output: tensor_info(output, "DT_FLOAT", &[width])},
         "method_name": "tensorflow/serving/predict",
     });
     json!({
@@ -38,6 +43,7 @@ pub(crate) fn metadata(store: &ModelStore, at: usize) -> Value {
         "metadata": {
             "signature_def": {"signature_def": {SIGNATURE_NAME: signature}},
             "gradus": {
+                "task": predictor.task().name(),
                 "labels": predictor.labels(),
                 "sample": predictor.preprocessing().describe_input(),
                 "metrics": manifest.metrics,

@@ -5,7 +5,9 @@ use image::{ImageFormat, RgbImage};
 use serde_json::{Value, json};
 use std::io::Cursor;
 
-use crate::support::{IMAGE_SHAPE, Server, picture_package, pixels, table_package};
+use crate::support::{
+    IMAGE_SHAPE, Server, label_package, picture_package, pixels, regression_package, table_package,
+};
 
 /// The same picture flat, as `[channels][height][width]` and as `[height][width][channels]`.
 fn spellings(n: usize) -> [Value; 3] {
@@ -140,6 +142,101 @@ fn tables_take_arrays_objects_and_columns() {
         expected
     );
     assert_eq!(server.rows(path, &json!({"inputs": rows}), "outputs"), expected);
+}
+
+/// The rows that every face answers to the same samples.
+fn every_face(server: &Server, rows: &Value, columns: &Value) -> Vec<Vec<f32>> {
+    let path = "/v1/models/m:predict";
+    let plain = server.rows("/predict", &json!({"input_data": rows}), "output_data");
+    assert_eq!(
+        server.rows(path, &json!({"instances": rows}), "predictions"),
+        plain
+    );
+    assert_eq!(server.rows(path, &json!({"inputs": columns}), "outputs"), plain);
+    plain
+}
+
+fn counted(server: &Server) -> Vec<String> {
+    let text = server.get("/metrics").text;
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("gradus_predictions_total"));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_regression_answers_in_its_units() {
+    let server = Server::of(&regression_package());
+    let rows = json!([[1.5, "red"], {"size": 30.0, "colour": "blue", "price": 7}]);
+    let columns = json!({"size": [1.5, 30.0], "colour": ["red", "blue"]});
+    let answers = every_face(&server, &rows, &columns);
+    // What the model puts out is standardised; its units are those of the preparation.
+    let samples = rows.as_array().unwrap();
+    let inputs = server.predictor.encode_json(samples).unwrap();
+    let outputs = server
+        .predictor
+        .predict_batch(&inputs)
+        .unwrap()
+        .to_vec::<f32>()
+        .unwrap();
+    for (row, output) in answers.iter().zip(outputs.chunks_exact(2)) {
+        let expected = [output[0] * 50.0 + 1000.0, output[1] * 0.25 - 3.0];
+        assert!(
+            row.iter()
+                .zip(expected)
+                .all(|(got, expected)| (got - expected).abs() <= 1e-4 * expected.abs()),
+            "{row:?} {expected:?}"
+        );
+    }
+    let index = server.get("/").json();
+    assert_eq!(
+        (&index["task"], &index["labels"]),
+        (&json!("regression"), &json!(["price", "age"]))
+    );
+    let metadata = server.get("/v1/models/m/metadata").json();
+    let signature = &metadata["metadata"]["signature_def"]["signature_def"]["serving_default"];
+    assert_eq!(
+        signature["outputs"]["values"]["tensor_shape"]["dim"][1]["size"],
+        "2"
+    );
+    assert_eq!(metadata["metadata"]["gradus"]["task"], "regression");
+    assert_eq!(
+        counted(&server),
+        [r#"gradus_predictions_total{class="",model="m",version="1"} 12"#]
+    );
+}
+
+#[test]
+fn labels_have_a_probability_each() {
+    let server = Server::of(&label_package());
+    let rows = json!([[1.5, "red"], [90.0, "blue"], [-90.0, null]]);
+    let columns = json!({"size": [1.5, 90.0, -90.0], "colour": ["red", "blue", null]});
+    let answers = every_face(&server, &rows, &columns);
+    let inputs = server.predictor.encode_json(rows.as_array().unwrap()).unwrap();
+    let logits = server
+        .predictor
+        .predict_batch(&inputs)
+        .unwrap()
+        .to_vec::<f32>()
+        .unwrap();
+    let mut applied = [0; 3];
+    for (row, logits) in answers.iter().zip(logits.chunks_exact(3)) {
+        for ((probability, logit), applied) in row.iter().zip(logits).zip(&mut applied) {
+            assert!((probability - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-6);
+            *applied += 3 * usize::from(*probability >= 0.5);
+        }
+    }
+    assert!(applied.iter().sum::<usize>() > 0, "{answers:?}");
+    let names = ["warm", "loud", "new"];
+    for (name, applied) in names.iter().zip(applied) {
+        let line = format!(r#"gradus_predictions_total{{class="{name}",model="m",version="1"}} {applied}"#);
+        assert!(
+            counted(&server).contains(&line),
+            "no {line} in {:?}",
+            counted(&server)
+        );
+    }
+    assert_eq!(server.get("/").json()["task"], "multilabel");
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gradus_data::{ColumnTransform, ImagePreprocessing, Preprocessing, TablePreprocessing, Transform};
+use gradus_data::{
+    ColumnTransform, ImagePreprocessing, Preprocessing, TablePreprocessing, TargetEncoding, Transform,
+    ValueColumn,
+};
 use gradus_evaluate::Predictor;
 use gradus_nn::ModelConfig;
 use gradus_nn::families::MlpConfig;
@@ -32,6 +35,28 @@ pub fn picture_package() -> PackageContents {
 
 /// A classifier of rows with a number and a word.
 pub fn table_package() -> PackageContents {
+    package(table(None), &["no", "yes"])
+}
+
+/// A regression of two targets from such rows.
+pub fn regression_package() -> PackageContents {
+    let column = |name: &str, mean, std| ValueColumn {
+        name: name.to_owned(),
+        mean,
+        std,
+    };
+    let columns = vec![column("price", 1000.0, 50.0), column("age", -3.0, 0.25)];
+    package(table(Some(TargetEncoding::Values { columns })), &["price", "age"])
+}
+
+/// Three labels of such rows.
+pub fn label_package() -> PackageContents {
+    let names = ["warm", "loud", "new"];
+    let columns = names.map(str::to_owned).to_vec();
+    package(table(Some(TargetEncoding::Labels { columns })), &names)
+}
+
+fn table(targets: Option<TargetEncoding>) -> Preprocessing {
     let column = |name: &str, transform| ColumnTransform {
         name: name.to_owned(),
         transform,
@@ -48,14 +73,11 @@ pub fn table_package() -> PackageContents {
         ),
         column("colour", Transform::Categorical { values }),
     ];
-    package(
-        Preprocessing::Table(TablePreprocessing {
-            label: "kind".to_owned(),
-            columns,
-            targets: None,
-        }),
-        &["no", "yes"],
-    )
+    Preprocessing::Table(TablePreprocessing {
+        label: "kind".to_owned(),
+        columns,
+        targets,
+    })
 }
 
 fn package(preprocessing: Preprocessing, labels: &[&str]) -> PackageContents {
@@ -83,7 +105,7 @@ fn package(preprocessing: Preprocessing, labels: &[&str]) -> PackageContents {
         config: serde_json::to_value(&config).unwrap(),
         tensors: model.state_dict(),
         manifest: Manifest::new(
-            "classification",
+            preprocessing.target_kind().name(),
             signature,
             preprocessing,
             Lineage::by_this_build(),
@@ -177,7 +199,7 @@ impl Server {
     pub fn probabilities(&self, inputs: &Tensor) -> Vec<Vec<f32>> {
         let values = self
             .predictor
-            .predict_probabilities(inputs)
+            .predict_answers(inputs)
             .unwrap()
             .to_vec::<f32>()
             .unwrap();
