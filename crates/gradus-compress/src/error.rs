@@ -7,6 +7,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The model reads text.
+    #[error(
+        "compress works on models of classification, regression and multilabel; this package's task is `{task}` (`gradus \
+         export --help` says which types a language model can be written in)"
+    )]
+    Task {
+        /// The manifest's task.
+        task: String,
+    },
     /// `config.json` is no architecture of this build.
     #[error("the package's config.json is no architecture that this gradus knows")]
     ModelConfig(#[source] serde_json::Error),

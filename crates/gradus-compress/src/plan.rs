@@ -1,7 +1,10 @@
 //! Several steps at once, and what every step has in common.
 
 use gradus_nn::ModelConfig;
-use gradus_package::{CompressionMethod, CompressionStep, Lineage, Package, PackageContents, TensorChange};
+use gradus_package::{
+    CLASSIFICATION, CompressionMethod, CompressionStep, Lineage, MULTILABEL, Package, PackageContents,
+    REGRESSION, TensorChange,
+};
 
 use crate::clip;
 use crate::error::{Error, Result};
@@ -25,7 +28,7 @@ pub struct Plan {
 /// Carries out a plan on a package and gives the contents of the package to save.
 ///
 /// # Errors
-/// [`Error::EmptyPlan`]; [`Error::AlreadyQuantized`] for a package whose weights are integers already;
+/// [`Error::EmptyPlan`]; [`Error::Task`] for a model of text; [`Error::AlreadyQuantized`] for a package whose weights are integers already;
 /// [`Error::ModelConfig`] and [`Error::Model`] for one that is no model of this build; those of [`clip()`](crate::clip),
 /// [`prune()`](crate::prune) and [`quantize_int8`](crate::quantize_int8).
 pub fn compress(package: &Package, plan: &Plan) -> Result<PackageContents> {
@@ -66,6 +69,11 @@ pub(crate) struct Work {
 
 impl Work {
     fn begin(package: &Package, step: &'static str) -> Result<Work> {
+        // A package of text names families that are no `ModelConfig`; its task says so in plainer words.
+        let task = &package.manifest().task;
+        if ![CLASSIFICATION, REGRESSION, MULTILABEL].contains(&task.as_str()) {
+            return Err(Error::Task { task: task.clone() });
+        }
         let config: ModelConfig =
             serde_json::from_value(package.config().clone()).map_err(Error::ModelConfig)?;
         if config.quantization().is_some() {

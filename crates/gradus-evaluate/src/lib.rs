@@ -43,7 +43,9 @@ pub use comparison::{
 };
 pub use error::{Error, Result};
 pub use evaluation::{
-    ColumnValue, EvaluateOptions, Evaluation, Figure, LabelRow, MultilabelEvaluation, OutputRow, Picture, RegressionEvaluation, RowContext, Sample, Slice, SliceColumn, SliceTable, TaskEvaluation, WorstError, evaluate, evaluate_multilabel, evaluate_regression, evaluate_task, groups_of_column, score,
+    ColumnValue, EvaluateOptions, Evaluation, Figure, LabelRow, MultilabelEvaluation, OutputRow, Picture,
+    RegressionEvaluation, RowContext, Sample, Slice, SliceColumn, SliceTable, TaskEvaluation, WorstError,
+    evaluate, evaluate_multilabel, evaluate_regression, evaluate_task, groups_of_column, score,
 };
 pub use predictions::Predictions;
 pub use predictor::Predictor;

@@ -80,7 +80,7 @@ pub fn evaluate_multilabel(
     let pairs = Pairs::new(truth, logits, names.len());
     let shape = [predictions.len(), names.len()];
     let ([subset_accuracy, hamming_loss, micro_f1, macro_f1, samples_f1], bootstrap) =
-        estimates(shape, options.bootstrap, |weights, out| {
+        estimates(shape, options, |weights, out| {
             out.copy_from_slice(&pairs.figures(weights));
         })?;
     let by_label = pairs.by_label(&vec![1.0; predictions.len()]);

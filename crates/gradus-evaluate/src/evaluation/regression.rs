@@ -80,7 +80,7 @@ pub fn evaluate_regression(
         .map(|output| Column::of(truth, &predicted, [output, names.len()]))
         .collect();
     let shape = [predictions.len(), names.len()];
-    let ([mse, rmse, mae, r2], bootstrap) = estimates(shape, options.bootstrap, |weights, out| {
+    let ([mse, rmse, mae, r2], bootstrap) = estimates(shape, options, |weights, out| {
         let errors: Vec<Errors> = columns.iter().map(|column| column.errors(weights)).collect();
         let mean = |figure: fn(&Errors) -> f64| errors.iter().map(figure).sum::<f64>() / errors.len() as f64;
         out.copy_from_slice(&[

@@ -9,7 +9,7 @@ use super::{
     evaluate_regression,
 };
 use crate::bootstrap::{BootstrapOptions, RowSample, row_intervals};
-use crate::{Estimate, Predictor, Result};
+use crate::{Error, Estimate, Predictor, Result};
 
 /// How good a model is on one data set, by its task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,19 +70,31 @@ impl TaskEvaluation {
 const MAX_WALKED: u64 = 1 << 32;
 
 /// Figures of weighted samples with their intervals, and how these were drawn, if they were. Each resample walks
-/// `width` numbers of each of `samples`.
+/// `width` numbers of each of `samples`; samples of one group are resampled together.
 pub(super) fn estimates<const N: usize>(
     [samples, width]: [usize; 2],
-    options: Option<BootstrapOptions>,
+    options: &EvaluateOptions,
     statistics: impl Fn(&[f64], &mut [f64]) + Sync,
 ) -> Result<([Estimate; N], Option<BootstrapOptions>)> {
     let mut values = [0.0; N];
     statistics(&vec![1.0; samples], &mut values);
     let walked =
         |options: &BootstrapOptions| (samples as u64 * width as u64).saturating_mul(options.resamples as u64);
-    let options = options.filter(|options| walked(options) <= MAX_WALKED);
+    let drawn = match &options.rows.groups {
+        Some(groups) if groups.len() != samples => {
+            return Err(Error::LengthMismatch {
+                left_name: "groups",
+                left: groups.len(),
+                right_name: "the data set's samples",
+                right: samples,
+            });
+        }
+        Some(groups) => RowSample::grouped(groups)?,
+        None => RowSample::new(samples)?,
+    };
+    let options = options.bootstrap.filter(|options| walked(options) <= MAX_WALKED);
     let intervals = match &options {
-        Some(options) => row_intervals(&RowSample::new(samples)?, options, N, statistics)?,
+        Some(options) => row_intervals(&drawn, options, N, statistics)?,
         None => vec![None; N],
     };
     let estimate = |at: usize| Estimate {

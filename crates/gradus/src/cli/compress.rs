@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gradus_compress::{Plan, PruneOptions, compress};
 use gradus_data::load_labelled;
-use gradus_evaluate::{EvaluateOptions, Predictor, evaluate};
+use gradus_evaluate::{EvaluateOptions, Predictor, evaluate_task};
 use gradus_package::{Package, summarize};
 
 use super::Global;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
             predictor.preprocessing(),
             predictor.labels(),
         )?;
-        let evaluation = evaluate(&predictor, &dataset, &EvaluateOptions::default())?;
+        let evaluation = evaluate_task(&predictor, &dataset, &EvaluateOptions::default())?;
         contents.manifest.metrics = evaluation.metric_values(args.split.split().name());
         Package::save(&args.out, &contents)?;
     }

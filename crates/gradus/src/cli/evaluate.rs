@@ -3,22 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use gradus_data::{Column, Split, load_labelled, read_columns};
+use gradus_data::{Column, Split, TargetKind, load_labelled, read_columns};
 use gradus_evaluate::bootstrap::{BootstrapOptions, Method};
 use gradus_evaluate::html::{HtmlReport, LearningCurves};
 use gradus_evaluate::language_model::{LanguageModel, PerplexityOptions};
 use gradus_evaluate::{
     Estimate, EvaluateOptions, Evaluation, Predictor, RowContext, SliceColumn, SliceTable, evaluate,
-    groups_of_column,
+    evaluate_task, groups_of_column,
 };
 use gradus_package::Package;
 
 use super::Global;
 use super::generation_args::WeightsName;
 use super::output::{self, Table, with_interval};
+use super::task_figures;
 
-/// Score a classifier on labelled data (accuracy, precision, recall, F1 with 95 % intervals, and the confusion matrix), or a
-/// language model on text (perplexity and bits per byte).
+/// Score a model on labelled data (a classifier's accuracy, precision, recall, F1 with 95 % intervals, and the confusion
+/// matrix; a regression's errors and R²; F1 of labels), or a language model on text (perplexity and bits per byte).
 ///
 /// Examples: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html,
 /// gradus evaluate runs/titanic --data titanic.csv --slices Sex,Age --cluster Family,
@@ -158,6 +159,16 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
         rows: row_context(args, data)?,
         ..EvaluateOptions::default()
     };
+    if predictor.task() != TargetKind::Classification {
+        if args.report.is_some() || !args.slices.is_empty() {
+            bail!("--report and --slices are for classifiers; leave them out, or add --json for all figures");
+        }
+        let evaluation = evaluate_task(&predictor, &dataset, &options)?;
+        return match global.json {
+            true => output::json(&evaluation),
+            false => output::write(task_figures::summary(&evaluation).as_bytes()),
+        };
+    }
     let evaluation = evaluate(&predictor, &dataset, &options)?;
     if let Some(path) = &args.report {
         write_report(path, &folder, data, &evaluation)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use gradus_package::foreign::gguf;
-use gradus_package::{FileSummary, Manifest, Package, PackageSummary, Summary, summarize};
+use gradus_package::{FileSummary, Manifest, Package, PackageSummary, REGRESSION, Summary, summarize};
 
 use super::Global;
 use super::evaluate::model_folder;
@@ -86,11 +86,11 @@ fn describe_signature(manifest: &Manifest) -> String {
     if labels.is_empty() {
         return text;
     }
-    text.push_str(&format!(
-        "labels       {} ({})\n",
-        labels.len(),
-        labels.join(", ")
-    ));
+    let role = match manifest.task.as_str() {
+        REGRESSION => "targets",
+        _ => "labels",
+    };
+    text.push_str(&format!("{role:<11}  {} ({})\n", labels.len(), labels.join(", ")));
     text
 }
 

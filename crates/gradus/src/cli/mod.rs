@@ -32,6 +32,7 @@ mod quickstart;
 #[cfg(feature = "serve")]
 mod serve;
 mod stress;
+mod task_figures;
 #[cfg(feature = "train")]
 mod train;
 
