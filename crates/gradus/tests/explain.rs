@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use gradus_data::text::{TextError, Tokenizer};
 use gradus_data::{ColumnTransform, Preprocessing, TablePreprocessing, Transform};
 use gradus_package::{Encoding, Lineage, Manifest, Package, PackageContents, Signature, TensorSpec};
 use gradus_tensor::{DType, Tensor};
@@ -147,8 +148,79 @@ fn a_person_reads_tables_and_mistakes_end_with_2() {
         (["--index", "6"], "has 6"),
         (["--baseline", "black"], "needs pictures"),
         (["--steps", "0"], "steps is 0"),
+        (["--method", "attention"], "only language models"),
     ] {
         let output = explain(folder.path(), &arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+/// A language model of 67 tokens, with a letter for each of the first.
+fn save_language_model(folder: &Path) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/transformers/llama");
+    std::fs::create_dir_all(folder.join("llama")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(golden.join(name), folder.join("llama").join(name)).unwrap();
+    }
+    let letters = ('a'..='z').map(|letter| letter.to_string());
+    let tokenizer = Tokenizer::characters(letters.map(Ok::<_, TextError>)).unwrap();
+    tokenizer.save(&folder.join("llama")).unwrap();
+}
+
+#[test]
+fn a_language_models_answer_is_attributed_to_its_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    save_language_model(folder.path());
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_gradus"))
+            .current_dir(folder.path())
+            .args([&["explain", "llama"], arguments].concat())
+            .output()
+            .unwrap()
+    };
+    for method in [
+        "integrated-gradients",
+        "saliency",
+        "smoothgrad",
+        "occlusion",
+        "kernel-shap",
+        "attention",
+    ] {
+        let output = run(&["--text", "hello", "--answer", "xyz", "--method", method, "--json"]);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let tokens = found[0]["tokens"].as_array().unwrap();
+        assert_eq!(
+            tokens
+                .iter()
+                .filter_map(|token| token["text"].as_str())
+                .collect::<String>(),
+            "hello",
+            "{method}"
+        );
+        assert_eq!(found[0]["answer"].as_array().unwrap().len(), 3);
+    }
+    std::fs::write(
+        folder.path().join("lines.jsonl"),
+        "{\"text\": \"abc\"}\n{\"prompt\": \"d\", \"answer\": \"e\"}\n",
+    )
+    .unwrap();
+    let output = run(&["--data", "lines.jsonl"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("log-probability").count(), 2, "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+    for (arguments, part) in [
+        (["--text", "a", "--method", "permutation"], "labelled data sets"),
+        (["--text", "a", "--baseline", "black"], "no black or white"),
+        (["--text", "a", "--target", "truth"], "--answer"),
+    ] {
+        let output = run(&arguments);
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{message}");
         assert!(message.contains(part), "{message}");

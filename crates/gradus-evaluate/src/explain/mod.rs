@@ -29,6 +29,7 @@ mod permutation_score;
 mod quadrature;
 mod saliency;
 mod smooth_grad;
+mod text;
 
 pub use baseline::Baseline;
 pub use dataset::{ExplainData, ExplainOptions, Explanations, SampleExplanation, Target, explain};
@@ -43,3 +44,7 @@ pub use permutation_score::{GlobalImportance, PermutationScore, permutation_of_d
 pub use quadrature::Quadrature;
 pub use saliency::saliency;
 pub use smooth_grad::{SmoothGrad, smooth_grad};
+pub use text::{
+    AnswerToken, TextBaseline, TextExplanation, TextMethod, TextOptions, TokenAttribution, attention_rollout,
+    explain_text,
+};

@@ -102,6 +102,12 @@ impl<'a> Explained<'a> {
         self
     }
 
+    /// Keeps parameters frozen for as long as this value lives.
+    pub(super) fn with_frozen(mut self, frozen: Frozen) -> Explained<'a> {
+        self._frozen = Some(frozen);
+        self
+    }
+
     /// Shape of one row.
     pub fn row_shape(&self) -> &[usize] {
         &self.row_shape

@@ -298,7 +298,7 @@ pub(crate) fn write_report(
 }
 
 /// What to call a model: its folder's name, or the run's where the folder is just `model`.
-fn model_title(model: &Path) -> String {
+pub(crate) fn model_title(model: &Path) -> String {
     let absolute = std::path::absolute(model).unwrap_or_else(|_| model.to_owned());
     let names: Vec<_> = absolute
         .iter()

@@ -118,19 +118,9 @@ impl Attention {
     /// `x` `[batch, seq, hidden]`; with a cache, its keys and values stand before those of `x`, which join it.
     pub fn forward(&self, x: &Tensor, context: &Context, cache: Option<&mut KvCacheLayer>) -> Result<Tensor> {
         let [batch, seq] = batch_and_seq(x)?;
-        let heads = |y: Tensor| -> Result<Tensor> {
-            let count = y.shape()[2] / self.head_dim;
-            Ok(y.reshape([batch, seq, count, self.head_dim])?)
-        };
         let [query, key, value] = Projection::forward_all([&self.query, &self.key, &self.value], x)?;
-        let (mut query, mut key, value) = (heads(query)?, heads(key)?, heads(value)?);
-        if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
-            query = query_norm.forward(&query)?;
-            key = key_norm.forward(&key)?;
-        }
-        let windowed = self.options.window.is_some();
-        query = context.rotate(query, windowed)?;
-        key = context.rotate(key, windowed)?;
+        let [query, key] = self.turned(query, key, context)?;
+        let value = self.in_heads(value)?;
         let attended = match cache {
             Some(cache) => query.attention_cached(&key, &value, cache, &self.options)?,
             None => {
@@ -144,6 +134,60 @@ impl Attention {
         };
         let width = attended.shape()[2] * self.head_dim;
         self.output.forward(&attended.reshape([batch, seq, width])?)
+    }
+
+    /// How much each token of `x` `[batch, seq, hidden]` attends to each: `[batch, heads, seq, seq]`. Padding and documents
+    /// that share a row are not looked at.
+    pub fn probabilities(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let [batch, seq] = batch_and_seq(x)?;
+        let [query, key] = Projection::forward_all([&self.query, &self.key], x)?;
+        let [query, key] = self.turned(query, key, context)?;
+        let (heads, kv_heads, width) = (query.shape()[2], key.shape()[2], self.head_dim);
+        // Each run of query heads shares a head of keys.
+        let keys = key
+            .permute([0, 2, 3, 1])?
+            .unsqueeze(2)?
+            .broadcast_to([batch, kv_heads, heads / kv_heads, width, seq])?
+            .reshape([batch, heads, width, seq])?;
+        let scale = self.options.scale.unwrap_or((width as f64).sqrt().recip());
+        let mut scores = query.permute([0, 2, 1, 3])?.matmul(&keys)?.mul_scalar(scale)?;
+        if let Some(cap) = self.options.softcap {
+            scores = scores.mul_scalar(cap.recip())?.tanh()?.mul_scalar(cap)?;
+        }
+        Ok(scores.add(&self.hidden_keys(seq))?.softmax(3)?)
+    }
+
+    /// `[seq, seq]`: 0 where a query sees a key, minus infinity elsewhere.
+    fn hidden_keys(&self, seq: usize) -> Tensor {
+        let reach = self.options.window.unwrap_or(seq);
+        Tensor::build([seq, seq], |mask: &mut [f32]| {
+            for (at, cell) in mask.iter_mut().enumerate() {
+                let (query, key) = (at / seq, at % seq);
+                let later = self.options.causal && key > query;
+                *cell = match later || query.abs_diff(key) >= reach {
+                    true => f32::NEG_INFINITY,
+                    false => 0.0,
+                };
+            }
+        })
+    }
+
+    /// Projected queries and keys as they meet: in heads, normalised where the model does, turned by their positions.
+    fn turned(&self, query: Tensor, key: Tensor, context: &Context) -> Result<[Tensor; 2]> {
+        let (mut query, mut key) = (self.in_heads(query)?, self.in_heads(key)?);
+        if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
+            query = query_norm.forward(&query)?;
+            key = key_norm.forward(&key)?;
+        }
+        let windowed = self.options.window.is_some();
+        Ok([context.rotate(query, windowed)?, context.rotate(key, windowed)?])
+    }
+
+    /// `[batch, seq, heads · head_dim]` as `[batch, seq, heads, head_dim]`.
+    fn in_heads(&self, y: Tensor) -> Result<Tensor> {
+        let [batch, seq] = batch_and_seq(&y)?;
+        let heads = y.shape()[2] / self.head_dim;
+        Ok(y.reshape([batch, seq, heads, self.head_dim])?)
     }
 
     /// Every projection with its path inside the block.

@@ -59,6 +59,16 @@ impl Block {
         self.branch(&x, 1, |x| self.feed_forward.forward(x))
     }
 
+    /// How much each token of `x` `[batch, seq, hidden]` attends to each: `[batch, heads, seq, seq]`.
+    pub fn attention_probabilities(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        match self.placement {
+            NormPlacement::Pre | NormPlacement::Sandwich => self
+                .attention
+                .probabilities(&self.attention_norm.forward(x)?, context),
+            NormPlacement::Post => self.attention.probabilities(x, context),
+        }
+    }
+
     /// Every projection with its path inside the block.
     pub fn projections(
         &self,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gradus_tensor::{
-    CacheType, KvCache, KvCacheOptions, LinearCrossEntropyOptions, Parameter, Precision, Rng, Tensor,
+    CacheType, KvCache, KvCacheOptions, LinearCrossEntropyOptions, Parameter, Precision, Rng, Tensor, no_grad,
 };
 
 use super::attention::Place;
@@ -254,13 +254,55 @@ impl Transformer {
     /// [`Error::Tensor`] for ids outside the vocabulary.
     pub fn hidden_states(&self, input: &TextInput) -> Result<Tensor> {
         let context = self.context(input, 0)?;
-        let mut x = self.embed(input, &context)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = self
-                .run_block(block, &x, &context)
-                .map_err(|error| self.in_block(error, layer))?;
+        let x = self.embed(input, &context)?;
+        self.run(x, &context)
+    }
+
+    /// The vectors of tokens as they enter the model, before positions: f32 `[batch, seq, hidden]` of ids I64 `[batch, seq]`.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for ids outside the vocabulary.
+    pub fn token_vectors(&self, ids: &Tensor) -> Result<Tensor> {
+        let x = self.token_embedding.rows(ids)?;
+        match self.config.embedding_scale {
+            1.0 => Ok(x),
+            scale => Ok(x.mul_scalar(scale)?),
         }
-        self.finish(x)
+    }
+
+    /// As [`hidden_states`](Transformer::hidden_states), of vectors f32 `[batch, seq, hidden]` in place of those that
+    /// [`token_vectors`](Transformer::token_vectors) gives for the ids. Gradients flow to the vectors. The ids of `input` say
+    /// how many tokens there are and are otherwise not looked at.
+    ///
+    /// # Errors
+    /// As [`hidden_states`](Transformer::hidden_states), and [`Error::InputShape`] for vectors of another shape.
+    pub fn hidden_states_of(&self, vectors: &Tensor, input: &TextInput) -> Result<Tensor> {
+        let context = self.context(input, 0)?;
+        let expected = [input.ids.shape(), &[self.config.hidden_size]].concat();
+        if vectors.shape() != expected {
+            return Err(self.input_error(vectors, format!("vectors {expected:?}")));
+        }
+        let x = self.place(vectors.clone(), input, &context)?;
+        self.run(x, &context)
+    }
+
+    /// How much each token attends to each: for every layer f32 `[batch, heads, seq, seq]`, rows of which sum to 1. They are
+    /// computed for whoever wants to see them; the model itself never holds them. Nothing is recorded.
+    ///
+    /// # Errors
+    /// As [`hidden_states`](Transformer::hidden_states).
+    pub fn attention_probabilities(&self, ids: &Tensor) -> Result<Vec<Tensor>> {
+        let _no_grad = no_grad();
+        let input = TextInput::from(ids);
+        let context = self.context(&input, 0)?;
+        let mut x = self.embed(&input, &context)?;
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let within = |error: Error| self.in_block(error, layer);
+            layers.push(block.attention_probabilities(&x, &context).map_err(within)?);
+            x = block.forward(&x, &context, None).map_err(within)?;
+        }
+        Ok(layers)
     }
 
     /// The same for tokens that follow those in a cache, which they join.
@@ -352,6 +394,16 @@ impl Transformer {
         }
     }
 
+    /// Every block and the last normalisation.
+    fn run(&self, mut x: Tensor, context: &Arc<Context>) -> Result<Tensor> {
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = self
+                .run_block(block, &x, context)
+                .map_err(|error| self.in_block(error, layer))?;
+        }
+        self.finish(x)
+    }
+
     fn run_block(&self, block: &Arc<Block>, x: &Tensor, context: &Arc<Context>) -> Result<Tensor> {
         if !self.options.activation_checkpointing {
             return block.forward(x, context, None);
@@ -385,10 +437,11 @@ impl Transformer {
     }
 
     fn embed(&self, input: &TextInput, context: &Context) -> Result<Tensor> {
-        let mut x = self.token_embedding.rows(input.ids)?;
-        if self.config.embedding_scale != 1.0 {
-            x = x.mul_scalar(self.config.embedding_scale)?;
-        }
+        self.place(self.token_vectors(input.ids)?, input, context)
+    }
+
+    /// Tokens' vectors with what the model adds to them before its first block.
+    fn place(&self, mut x: Tensor, input: &TextInput, context: &Context) -> Result<Tensor> {
         if let Some(table) = &self.position_embedding {
             x = match input.positions {
                 Some(positions) => x.add(&table.value().embedding(positions)?)?,

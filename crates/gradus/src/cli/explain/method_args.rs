@@ -2,7 +2,7 @@
 
 use gradus_evaluate::explain::{
     Baseline, IntegratedGradients, KernelShap, Method, PermutationOptions, PermutationScore, Quadrature,
-    SmoothGrad,
+    SmoothGrad, TextBaseline, TextMethod,
 };
 
 /// The least that attributions of `integrated-gradients` may miss unless the number of steps is given.
@@ -70,6 +70,16 @@ pub(crate) enum MethodName {
     Permutation,
     /// Each feature's fair share of the change (Shapley values).
     KernelShap,
+    /// Where a language model looks: attention, rolled out over its layers.
+    Attention,
+}
+
+/// What a method says something about.
+pub(crate) enum Explaining {
+    /// Samples, one by one.
+    Samples(Method),
+    /// The model as a whole, by permutation.
+    Model,
 }
 
 /// Baselines, as flags name them.
@@ -145,34 +155,69 @@ impl From<ScoreName> for PermutationScore {
 }
 
 impl MethodArgs {
-    /// The method with its settings; `None` for `permutation`, which explains no single sample.
-    pub(crate) fn method(&self) -> Option<Method> {
-        Some(match self.method {
+    /// The method for pictures and tables; `None` for attention.
+    pub(crate) fn for_samples(&self) -> Option<Explaining> {
+        Some(Explaining::Samples(match self.method {
             MethodName::Saliency => Method::Saliency,
-            MethodName::IntegratedGradients => Method::IntegratedGradients(IntegratedGradients {
-                steps: self.steps.unwrap_or(IntegratedGradients::default().steps),
-                rule: self.rule.into(),
-                tolerance: self.steps.is_none().then_some(TOLERANCE),
-            }),
-            MethodName::Smoothgrad => Method::SmoothGrad(SmoothGrad {
-                draws: self.draws,
-                noise: self.noise,
-                seed: self.seed,
-            }),
+            MethodName::IntegratedGradients => Method::IntegratedGradients(self.integrated_gradients()),
+            MethodName::Smoothgrad => Method::SmoothGrad(self.smooth_grad()),
             MethodName::Occlusion => Method::Occlusion {
                 window: self.window,
                 stride: self.stride,
             },
             MethodName::KernelShap => Method::KernelShap {
-                options: KernelShap {
-                    coalitions: self.coalitions,
-                    seed: self.seed,
-                },
+                options: self.kernel_shap(),
                 cells: Some(self.cells),
                 background: self.background,
             },
+            MethodName::Permutation => return Some(Explaining::Model),
+            MethodName::Attention => return None,
+        }))
+    }
+
+    /// The method for texts; `None` for `permutation`.
+    pub(crate) fn for_text(&self) -> Option<TextMethod> {
+        Some(match self.method {
+            MethodName::Saliency => TextMethod::Saliency,
+            MethodName::IntegratedGradients => TextMethod::IntegratedGradients(self.integrated_gradients()),
+            MethodName::Smoothgrad => TextMethod::SmoothGrad(self.smooth_grad()),
+            MethodName::Occlusion => TextMethod::Occlusion,
+            MethodName::KernelShap => TextMethod::KernelShap(self.kernel_shap()),
+            MethodName::Attention => TextMethod::Attention,
             MethodName::Permutation => return None,
         })
+    }
+
+    /// What tokens give way to; `None` for baselines of pictures.
+    pub(crate) fn text_baseline(&self) -> Option<TextBaseline> {
+        match self.baseline {
+            BaselineName::Zero => Some(TextBaseline::Zero),
+            BaselineName::Mean => Some(TextBaseline::Mean),
+            BaselineName::Black | BaselineName::White => None,
+        }
+    }
+
+    fn integrated_gradients(&self) -> IntegratedGradients {
+        IntegratedGradients {
+            steps: self.steps.unwrap_or(IntegratedGradients::default().steps),
+            rule: self.rule.into(),
+            tolerance: self.steps.is_none().then_some(TOLERANCE),
+        }
+    }
+
+    fn smooth_grad(&self) -> SmoothGrad {
+        SmoothGrad {
+            draws: self.draws,
+            noise: self.noise,
+            seed: self.seed,
+        }
+    }
+
+    fn kernel_shap(&self) -> KernelShap {
+        KernelShap {
+            coalitions: self.coalitions,
+            seed: self.seed,
+        }
     }
 
     pub(crate) fn permutation(&self) -> PermutationOptions {

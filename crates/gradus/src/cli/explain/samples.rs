@@ -1,14 +1,18 @@
 //! Pictures and tables.
 
-use anyhow::Context;
+use std::path::Path;
+
+use anyhow::{Context, bail};
 use gradus_data::{Dataset, Samples, load_inputs, load_labelled};
 use gradus_evaluate::explain::{
     ExplainData, ExplainOptions, Explanations, GlobalImportance, Method, PermutationScore, SampleExplanation,
     Target, explain, permutation_of_dataset,
 };
+use gradus_evaluate::html::ExplainContent;
 use gradus_evaluate::{Error, Predictor, Sample};
 
 use super::Args;
+use super::method_args::Explaining;
 use crate::cli::Global;
 use crate::cli::evaluate::model_folder;
 use crate::cli::output::{self, Table};
@@ -16,11 +20,12 @@ use crate::cli::output::{self, Table};
 /// Columns of a sample that its line names.
 const MOST_NAMED: usize = 3;
 
-pub(super) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, data: &Path, global: Global) -> anyhow::Result<()> {
     let predictor = Predictor::open(model_folder(&args.model))?;
-    match args.method.method() {
-        Some(method) => explain_samples(args, &predictor, method, global),
-        None => explain_model(args, &predictor, global),
+    match args.method.for_samples() {
+        Some(Explaining::Samples(method)) => explain_samples(args, data, (&predictor, method), global),
+        Some(Explaining::Model) => explain_model(args, data, &predictor, global),
+        None => bail!("only language models have attention to show; choose another --method, or give --text"),
     }
 }
 
@@ -33,10 +38,10 @@ enum Loaded {
 impl Loaded {
     /// Labelled data where there are labels, inputs alone otherwise. When neither can be read, what is wrong with the
     /// labelled data is told.
-    fn open(args: &Args, predictor: &Predictor) -> anyhow::Result<Loaded> {
-        match labelled(args, predictor) {
+    fn open(args: &Args, data: &Path, predictor: &Predictor) -> anyhow::Result<Loaded> {
+        match labelled(args, data, predictor) {
             Ok(dataset) => Ok(Loaded::Labelled(dataset)),
-            Err(error) => match load_inputs(&args.data, predictor.preprocessing()) {
+            Err(error) => match load_inputs(data, predictor.preprocessing()) {
                 Ok(inputs) => Ok(Loaded::Bare(inputs.samples)),
                 Err(_) => Err(error.into()),
             },
@@ -58,17 +63,22 @@ impl Loaded {
     }
 }
 
-fn labelled(args: &Args, predictor: &Predictor) -> gradus_data::Result<Dataset> {
+fn labelled(args: &Args, data: &Path, predictor: &Predictor) -> gradus_data::Result<Dataset> {
     load_labelled(
-        &args.data,
+        data,
         args.split.split(),
         predictor.preprocessing(),
         predictor.labels(),
     )
 }
 
-fn explain_samples(args: &Args, predictor: &Predictor, method: Method, global: Global) -> anyhow::Result<()> {
-    let loaded = Loaded::open(args, predictor)?;
+fn explain_samples(
+    args: &Args,
+    data: &Path,
+    (predictor, method): (&Predictor, Method),
+    global: Global,
+) -> anyhow::Result<()> {
+    let (place, loaded) = (data.display().to_string(), Loaded::open(args, data, predictor)?);
     let indices = match args.index.as_slice() {
         [] => spread(loaded.samples().len(), args.samples as usize),
         given => given.to_vec(),
@@ -84,6 +94,7 @@ fn explain_samples(args: &Args, predictor: &Predictor, method: Method, global: G
         baseline: args.method.baseline.into(),
     };
     let explanations = explain(predictor, &data, &options)?;
+    args.write_report(&place, ExplainContent::Samples(&explanations))?;
     if global.json {
         return output::json(&explanations);
     }
@@ -110,18 +121,24 @@ fn target(name: &str, predictor: &Predictor) -> anyhow::Result<Target> {
     }
 }
 
-fn explain_model(args: &Args, predictor: &Predictor, global: Global) -> anyhow::Result<()> {
-    let dataset = labelled(args, predictor)?;
+fn explain_model(args: &Args, data: &Path, predictor: &Predictor, global: Global) -> anyhow::Result<()> {
+    let dataset = labelled(args, data, predictor)?;
     let metric = match args.method.metric {
         Some(name) => name.into(),
         None => PermutationScore::usual_for(dataset.targets()),
     };
     let options = args.method.permutation();
-    let found = permutation_of_dataset(predictor, &dataset, metric, args.method.cells(), &options)?;
+    let cells = args.method.cells();
+    let found = permutation_of_dataset(predictor, &dataset, metric, cells, &options)?;
+    let explained = ExplainContent::Model {
+        importance: &found,
+        cells,
+    };
+    args.write_report(&data.display().to_string(), explained)?;
     if global.json {
         return output::json(&found);
     }
-    output::write(ranked(&found, args.method.cells()).as_bytes())
+    output::write(ranked(&found, cells).as_bytes())
 }
 
 /// One line for each sample, and what counts over all of them.
