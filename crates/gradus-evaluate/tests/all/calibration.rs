@@ -237,5 +237,10 @@ fn the_page_shows_both_diagrams_and_loads_nothing() {
         .render()
         .unwrap();
     assert_eq!(page.matches("<svg").count(), 2);
-    assert!(page.contains("&lt;b&gt;title&lt;") && !page.contains("http") && !page.contains("<script"));
+    assert!(
+        page.contains("&lt;b&gt;title&lt;")
+            && !page.contains("http:")
+            && !page.contains("https:")
+            && !page.contains("<script")
+    );
 }
