@@ -19,4 +19,6 @@ pub mod training;
 pub use error::{Divergence, Error, OutOfMemory, Place, Result, UnknownKey, UnknownValue};
 pub use fit::{EpochRecord, Fit, FitOptions, History, Scores};
 pub use recipe::Recipe;
-pub use training::{Event, Observer, Outcome, StopReason, TrainOptions, TrainingData, train, train_on};
+pub use training::{
+    Event, Leave, Observer, Outcome, StopReason, TrainOptions, TrainingData, train, train_on,
+};

@@ -4,7 +4,8 @@ use gradus_data::TargetKind;
 use serde::{Deserialize, Serialize};
 
 /// Whether smaller or larger is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Smaller is better, as for a loss.
     Minimize,

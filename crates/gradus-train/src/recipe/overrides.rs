@@ -18,17 +18,52 @@ fn apply_one(document: &mut Table, text: &str) -> Result<()> {
         .next_back()
         .filter(|key| !key.is_empty())
         .ok_or_else(malformed)?;
-    let mut table = document;
+    let mut place = Place::Table(document);
     for key in keys {
-        let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
-        table = entry.as_table_mut().ok_or_else(malformed)?;
+        place = place.enter(key).ok_or_else(malformed)?;
     }
-    match value.trim() {
-        // Nothing takes the key away, so that its default holds.
-        "" => table.remove(last),
-        value => table.insert(last.to_owned(), parse_value(value)),
-    };
-    Ok(())
+    place.set(last, value.trim()).ok_or_else(malformed)
+}
+
+/// What a key may lead into: a table, or a list by a number counted from 0.
+enum Place<'a> {
+    Table(&'a mut Table),
+    List(&'a mut Vec<Value>),
+}
+
+impl<'a> Place<'a> {
+    fn enter(self, key: &str) -> Option<Place<'a>> {
+        let value = match self {
+            Place::Table(table) => table.entry(key).or_insert_with(|| Value::Table(Table::new())),
+            Place::List(list) => list.get_mut(key.parse::<usize>().ok()?)?,
+        };
+        match value {
+            Value::Table(table) => Some(Place::Table(table)),
+            Value::Array(list) => Some(Place::List(list)),
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_) => None,
+        }
+    }
+
+    fn set(self, key: &str, text: &str) -> Option<()> {
+        match (self, text) {
+            // Nothing takes the key away, so that its default holds.
+            (Place::Table(table), "") => {
+                table.remove(key);
+            }
+            (Place::Table(table), text) => {
+                table.insert(key.to_owned(), parse_value(text));
+            }
+            (Place::List(list), text) => {
+                let item = list.get_mut(key.parse::<usize>().ok()?)?;
+                *item = Some(text).filter(|text| !text.is_empty()).map(parse_value)?;
+            }
+        }
+        Some(())
+    }
 }
 
 /// The value as TOML, or as a plain string where it is none: nobody wants to quote inside a shell.
@@ -62,6 +97,22 @@ mod tests {
             document["model"]["hidden_sizes"].as_array().map(Vec::len),
             Some(2)
         );
+    }
+
+    #[test]
+    fn a_number_leads_into_a_list() {
+        let mut document: Table = toml::from_str("[model]\nhidden_sizes = [64, 32]").unwrap();
+        apply(&mut document, &["model.hidden_sizes.1=48".to_owned()]).unwrap();
+        let sizes = document["model"]["hidden_sizes"].as_array().unwrap();
+        assert_eq!(sizes, &[Value::Integer(64), Value::Integer(48)]);
+        for text in [
+            "model.hidden_sizes.2=1",
+            "model.hidden_sizes.x=1",
+            "model.hidden_sizes.0=",
+        ] {
+            let error = apply(&mut document, &[text.to_owned()]).unwrap_err();
+            assert!(matches!(error, Error::InvalidOverride { .. }), "{text}");
+        }
     }
 
     #[test]

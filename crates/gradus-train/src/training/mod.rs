@@ -50,6 +50,18 @@ pub struct TrainOptions {
     pub resume: bool,
     /// Raised, by a signal handler for one, to have the run checkpoint after the current step and stop.
     pub stop: Arc<AtomicBool>,
+    /// What is left in the folder at the end.
+    pub leave: Leave,
+}
+
+/// What a run leaves in its folder when it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leave {
+    /// The package, measured, besides checkpoints and logs.
+    #[default]
+    Package,
+    /// Checkpoints and logs: for one of many trainings of which the best is to be found.
+    Checkpoints,
 }
 
 impl TrainOptions {
@@ -59,6 +71,7 @@ impl TrainOptions {
             folder: folder.into(),
             resume: false,
             stop: Arc::default(),
+            leave: Leave::Package,
         }
     }
 
@@ -80,7 +93,7 @@ pub struct Outcome {
     pub step: u64,
     /// Best monitored value and the step it was measured at, once there was an evaluation.
     pub best: Option<(f64, u64)>,
-    /// The package and its figures; `None` for an interrupted run.
+    /// The package and its figures; `None` for an interrupted run, and where none was to be left.
     pub package: Option<Packaged>,
 }
 
@@ -146,7 +159,7 @@ fn learn<O: Objective>(
         best: run.progress.best.map(|best| (best.value.0, best.step)),
         package: None,
     };
-    if reason == StopReason::Interrupted {
+    if reason == StopReason::Interrupted || options.leave == Leave::Checkpoints {
         return Ok(outcome);
     }
     run.choose_weights()?;
