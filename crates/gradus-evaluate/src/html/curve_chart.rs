@@ -144,7 +144,7 @@ fn without_tick_noise(value: f64, range: f64) -> f64 {
 }
 
 /// At most three significant digits, without trailing zeros.
-fn short_number(value: f64) -> String {
+pub(super) fn short_number(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) {
         return format!("{value:.0e}");

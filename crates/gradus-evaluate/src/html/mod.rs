@@ -5,6 +5,7 @@
 //! forbids everything but its own styles and inline pictures. Colours follow the reader's light or dark setting and
 //! switch to light on paper.
 
+mod bar_chart;
 mod calibration_page;
 mod chart;
 mod class_chart;
@@ -17,14 +18,21 @@ mod heat_map;
 mod history;
 mod importance_chart;
 mod page;
+mod parallel_chart;
 mod picture;
 mod reliability_chart;
 mod severity_chart;
+mod sheet;
 mod stress_page;
+mod trial_chart;
 mod view;
 
+pub use bar_chart::share_chart;
 pub use calibration_page::CalibrationPage;
 pub use explain_page::{ExplainContent, ExplainPage};
 pub use history::{Curve, CurvePanel, LearningCurves};
 pub use page::{Fact, HtmlReport};
+pub use parallel_chart::{ParallelAxis, ParallelThread, parallel_chart};
+pub use sheet::{Sheet, SheetPart, SheetSection, SheetTile};
 pub use stress_page::StressPage;
+pub use trial_chart::{TrialPoint, trial_chart};
