@@ -35,6 +35,8 @@ mod stress;
 mod task_figures;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod tune;
 
 use std::process::ExitCode;
 
@@ -78,6 +80,8 @@ enum Command {
     #[cfg(feature = "train")]
     Train(train::Args),
     #[cfg(feature = "train")]
+    Tune(tune::Args),
+    #[cfg(feature = "train")]
     Finetune(finetune::Args),
     Evaluate(evaluate::Args),
     Explain(explain::Args),
@@ -120,6 +124,8 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         Command::New(args) => new::run(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, global),
+        #[cfg(feature = "train")]
+        Command::Tune(args) => tune::run(&args, global),
         #[cfg(feature = "train")]
         Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),

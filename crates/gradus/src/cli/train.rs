@@ -52,15 +52,15 @@ pub(crate) fn run_recipe(recipe: &Recipe, out: &Path, resume: bool, global: Glob
 /// Trains with progress on standard error; SIGINT and SIGTERM checkpoint and stop.
 pub(crate) fn train_with_progress(recipe: &Recipe, out: &Path, resume: bool) -> anyhow::Result<Outcome> {
     let options = TrainOptions {
-        folder: out.to_owned(),
         resume,
         stop: stop_flag()?,
+        ..TrainOptions::new(out)
     };
     Ok(train(recipe, &options, &mut Progress::new())?)
 }
 
 /// A flag that the first SIGINT or SIGTERM raises; a second one ends the program at once.
-fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the shutdown looks at the flag before the same signal raises it.
