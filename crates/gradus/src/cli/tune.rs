@@ -133,6 +133,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     let template = RecipeTemplate::new(&args.recipe, args.overrides.clone());
     let space = Space::load(&args.space)?;
     let settings = settings(args, &template, &space)?;
+    template.check(&space)?;
     let out = args.out.clone().unwrap_or_else(|| default_out(&args.recipe));
     let path = args.study.clone().unwrap_or_else(|| out.join("study.db"));
     let study = Study::open(&path, space, settings)?;
