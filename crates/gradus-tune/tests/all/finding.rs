@@ -48,7 +48,9 @@ fn rosenbrock(point: &[f64]) -> f64 {
 
 /// The middle one of five searches.
 fn median(sampler: Sampler, count: u64, function: fn(&[f64]) -> f64) -> f64 {
-    let mut found: Vec<f64> = (0..5).map(|seed| smallest(sampler, seed, count, function)).collect();
+    let mut found: Vec<f64> = (0..5)
+        .map(|seed| smallest(sampler, seed, count, function))
+        .collect();
     found.sort_by(f64::total_cmp);
     found[2]
 }
