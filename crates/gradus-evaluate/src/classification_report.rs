@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{self, BootstrapOptions, GroupedCounts, Interval};
 use crate::metrics::{
-    Average, ClassCounts, ConfusionMatrix, LabelSet, accuracy, f1, f1_per_class, precision,
+    Average, ClassCounts, ConfusionMatrix, LabelSet, ZeroDivision, accuracy, f1, f1_per_class, precision,
     precision_per_class, recall, recall_per_class,
 };
 use crate::{Error, Result};
@@ -190,9 +190,9 @@ fn write_statistics(counts: &ClassCounts, label_set: LabelSet, out: &mut [f64]) 
         out[slot + 2] = f1(counts, average, label_set);
     }
     let per_class = [
-        precision_per_class(counts),
-        recall_per_class(counts),
-        f1_per_class(counts),
+        precision_per_class(counts, ZeroDivision::Zero),
+        recall_per_class(counts, ZeroDivision::Zero),
+        f1_per_class(counts, ZeroDivision::Zero),
     ];
     for (class, row) in out[GLOBAL..].chunks_exact_mut(PER_CLASS).enumerate() {
         for (value, metric) in row.iter_mut().zip(&per_class) {

@@ -384,6 +384,10 @@ pub enum Error {
         baseline: &'static str,
     },
 
+    /// A metric refused its input.
+    #[error(transparent)]
+    Metric(#[from] crate::metrics::MetricError),
+
     /// A data set or a sample could not be used.
     #[error(transparent)]
     Data(#[from] gradus_data::Error),

@@ -1,8 +1,9 @@
 //! Accuracy.
 
-use super::{ClassCounts, ratio_or_zero};
+use super::OneClassEach;
 
-/// The share of samples predicted correctly, in [0, 1]: scikit-learn's `accuracy_score`.
+/// The share of samples predicted correctly, in [0, 1]: scikit-learn's `accuracy_score`. Of samples with several labels
+/// each, see [`subset_accuracy`](super::subset_accuracy).
 ///
 /// ```
 /// use gradus_evaluate::metrics::{ConfusionMatrix, accuracy};
@@ -10,6 +11,12 @@ use super::{ClassCounts, ratio_or_zero};
 /// assert_eq!(accuracy(&matrix.class_counts()), 0.75);
 /// # Ok::<(), gradus_evaluate::Error>(())
 /// ```
-pub fn accuracy(counts: &ClassCounts) -> f64 {
-    ratio_or_zero(counts.correct(), counts.total())
+pub fn accuracy(counts: &impl OneClassEach) -> f64 {
+    let (correct, total) = (0..counts.num_classes()).fold((0.0, 0.0), |(correct, total), class| {
+        (
+            correct + counts.true_positives_of(class),
+            total + counts.support_of(class),
+        )
+    });
+    if total == 0.0 { 0.0 } else { correct / total }
 }

@@ -1,5 +1,7 @@
 //! The sums of a confusion matrix that most metrics need.
 
+use super::counts::{Counts, OneClassEach};
+
 /// Per class: how often it occurs, how often it is predicted, and how often both at once.
 ///
 /// These three vectors determine accuracy and every precision, recall and F1, and they cost a bootstrap resample
@@ -77,3 +79,31 @@ impl ClassCounts {
         self.true_positives.iter().sum()
     }
 }
+
+impl Counts for ClassCounts {
+    fn num_classes(&self) -> usize {
+        self.support.len()
+    }
+
+    fn support_of(&self, class: usize) -> f64 {
+        self.support[class] as f64
+    }
+
+    fn predicted_of(&self, class: usize) -> f64 {
+        self.predicted[class] as f64
+    }
+
+    fn true_positives_of(&self, class: usize) -> f64 {
+        self.true_positives[class] as f64
+    }
+
+    fn total_of(&self, _class: usize) -> f64 {
+        self.total() as f64
+    }
+
+    fn is_observed(&self, class: usize) -> bool {
+        self.support[class] + self.predicted[class] > 0
+    }
+}
+
+impl OneClassEach for ClassCounts {}

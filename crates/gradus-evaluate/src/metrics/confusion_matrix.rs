@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClassCounts;
+use super::average::ZeroDivision;
 use crate::{Error, Result};
 
 /// Largest number of classes of a dense table: 128 MiB of counts.
@@ -68,19 +69,7 @@ impl ConfusionMatrix {
     /// [`Error::LabelOutOfRange`] with the first label outside `0..num_classes`.
     pub fn from_labels(truth: &[i64], predicted: &[i64], num_classes: usize) -> Result<Self> {
         check_class_count(num_classes)?;
-        if truth.len() != predicted.len() {
-            return Err(Error::LengthMismatch {
-                left_name: "predicted labels",
-                left: predicted.len(),
-                right_name: "true labels",
-                right: truth.len(),
-            });
-        }
-        if truth.is_empty() {
-            return Err(Error::Empty { what: "true labels" });
-        }
-        check_labels("true labels", truth, num_classes)?;
-        check_labels("predicted labels", predicted, num_classes)?;
+        check_label_pair(truth, predicted, num_classes)?;
         let counts = if num_classes * num_classes <= LANE_CELLS {
             count_in_lanes(truth, predicted, num_classes)
         } else {
@@ -153,25 +142,63 @@ impl ConfusionMatrix {
 
     /// Row-major shares, by scikit-learn's `normalize=`; a row, column or table without samples gives zeros.
     pub fn normalized(&self, normalization: Normalization) -> Vec<f64> {
-        let sums = self.class_counts();
-        let total = self.total();
-        let share = |index: usize, count: u64| {
-            let denominator = match normalization {
-                Normalization::True => sums.support()[index / self.num_classes],
-                Normalization::Predicted => sums.predicted()[index % self.num_classes],
-                Normalization::All => total,
-            };
-            super::ratio_or_zero(count, denominator)
-        };
-        self.counts
-            .iter()
-            .enumerate()
-            .map(|(index, &count)| share(index, count))
-            .collect()
+        normalize(self, normalization)
     }
 }
 
-fn check_class_count(num_classes: usize) -> Result<()> {
+/// Weights of (true class, predicted class) pairs: a [`ConfusionMatrix`] or a
+/// [`WeightedConfusionMatrix`](super::WeightedConfusionMatrix).
+pub trait ConfusionTable {
+    /// Number of classes, those that never occur included.
+    fn num_classes(&self) -> usize;
+    /// Samples of class `truth` predicted as `predicted`.
+    fn weight(&self, truth: usize, predicted: usize) -> f64;
+}
+
+impl ConfusionTable for ConfusionMatrix {
+    fn num_classes(&self) -> usize {
+        self.num_classes
+    }
+
+    fn weight(&self, truth: usize, predicted: usize) -> f64 {
+        self.counts[truth * self.num_classes + predicted] as f64
+    }
+}
+
+/// Row-major shares of a table.
+pub(super) fn normalize(table: &impl ConfusionTable, normalization: Normalization) -> Vec<f64> {
+    let classes = table.num_classes();
+    let (mut rows, mut columns, mut total) = (vec![0.0; classes], vec![0.0; classes], 0.0);
+    let cells = (0..classes * classes).map(|index| (index / classes, index % classes));
+    for (truth, predicted) in cells.clone() {
+        let weight = table.weight(truth, predicted);
+        rows[truth] += weight;
+        columns[predicted] += weight;
+        total += weight;
+    }
+    cells
+        .map(|(truth, predicted)| {
+            let denominator = match normalization {
+                Normalization::True => rows[truth],
+                Normalization::Predicted => columns[predicted],
+                Normalization::All => total,
+            };
+            ZeroDivision::Zero.divide(table.weight(truth, predicted), denominator)
+        })
+        .collect()
+}
+
+/// Checks that true and predicted labels are as many, some, and below `num_classes`.
+pub(super) fn check_label_pair(truth: &[i64], predicted: &[i64], num_classes: usize) -> Result<()> {
+    super::input::check_lengths(
+        ("predicted labels", predicted.len()),
+        ("true labels", truth.len()),
+    )?;
+    check_labels("true labels", truth, num_classes)?;
+    check_labels("predicted labels", predicted, num_classes)
+}
+
+pub(super) fn check_class_count(num_classes: usize) -> Result<()> {
     if (1..=MAX_CLASSES).contains(&num_classes) {
         Ok(())
     } else {

@@ -1,6 +1,8 @@
 //! Log-loss: how surprised the model is by the true labels.
 
 use super::confusion_matrix::check_labels;
+use super::input::{check_rows, check_weights, weighted_mean};
+use super::ranked_scores::Score;
 use crate::{Error, Result};
 
 /// A floating-point type that probabilities come in.
@@ -32,17 +34,23 @@ impl Probability for f64 {
 /// and the sum are taken in f64 (scikit-learn takes them in the type of the probabilities).
 ///
 /// # Errors
-/// Those of [`sample_log_losses`].
+/// Those of [`sample_log_losses`], and [`MetricError`](super::MetricError) for weights that are negative, not finite or all 0.
 ///
 /// ```
 /// use gradus_evaluate::metrics::log_loss;
-/// let loss = log_loss(&[0, 1], &[0.8, 0.2, 0.5, 0.5], 2)?;
+/// let loss = log_loss(&[0, 1], &[0.8, 0.2, 0.5, 0.5], 2, None)?;
 /// assert!((loss - (-(0.8f64.ln()) - 0.5f64.ln()) / 2.0).abs() < 1e-15);
 /// # Ok::<(), gradus_evaluate::Error>(())
 /// ```
-pub fn log_loss<P: Probability>(labels: &[i64], probabilities: &[P], num_classes: usize) -> Result<f64> {
+pub fn log_loss<P: Probability>(
+    labels: &[i64],
+    probabilities: &[P],
+    num_classes: usize,
+    weights: Option<&[f64]>,
+) -> Result<f64> {
     let losses = sample_log_losses(labels, probabilities, num_classes)?;
-    Ok(losses.iter().sum::<f64>() / losses.len() as f64)
+    check_weights(weights, labels.len())?;
+    Ok(weighted_mean(losses.into_iter(), weights))
 }
 
 /// The log-loss of each sample, clipped as in [`log_loss()`].
@@ -55,19 +63,7 @@ pub fn sample_log_losses<P: Probability>(
     probabilities: &[P],
     num_classes: usize,
 ) -> Result<Vec<f64>> {
-    if labels.is_empty() {
-        return Err(Error::Empty { what: "true labels" });
-    }
-    if labels.len().checked_mul(num_classes) != Some(probabilities.len()) {
-        return Err(Error::LengthMismatch {
-            left_name: "probabilities",
-            left: probabilities.len(),
-            right_name: "labels × classes",
-            right: labels.len().saturating_mul(num_classes),
-        });
-    }
-    check_labels("true labels", labels, num_classes)?;
-    check_probabilities(probabilities)?;
+    check_class_probabilities(labels, probabilities, num_classes)?;
     let rows = probabilities.chunks_exact(num_classes);
     Ok(labels
         .iter()
@@ -81,7 +77,20 @@ pub(crate) fn of_sample<P: Probability>(probability: P) -> f64 {
     -probability.into().clamp(P::CLIP, 1.0 - P::CLIP).ln()
 }
 
-fn check_probabilities<P: Probability>(probabilities: &[P]) -> Result<()> {
+/// Checks labels and row-major probabilities of `num_classes` classes.
+pub(super) fn check_class_probabilities<P: Score>(
+    labels: &[i64],
+    probabilities: &[P],
+    num_classes: usize,
+) -> Result<()> {
+    let samples = ("labels × classes", labels.len());
+    check_rows("probabilities", probabilities.len(), samples, num_classes)?;
+    check_labels("true labels", labels, num_classes)?;
+    check_probabilities(probabilities)
+}
+
+/// Rejects the first number outside [0, 1].
+pub(super) fn check_probabilities<P: Score>(probabilities: &[P]) -> Result<()> {
     let outside = |p: f64| !(0.0..=1.0).contains(&p);
     match probabilities.iter().position(|&p| outside(p.into())) {
         None => Ok(()),
@@ -101,32 +110,38 @@ mod tests {
 
     #[test]
     fn clips_by_the_precision_of_the_type() {
-        assert_eq!(log_loss(&[1], &[1.0f64, 0.0], 2).unwrap(), -f64::EPSILON.ln());
         assert_eq!(
-            log_loss(&[1], &[1.0f32, 0.0], 2).unwrap(),
+            log_loss(&[1], &[1.0f64, 0.0], 2, None).unwrap(),
+            -f64::EPSILON.ln()
+        );
+        assert_eq!(
+            log_loss(&[1], &[1.0f32, 0.0], 2, None).unwrap(),
             -f64::from(f32::EPSILON).ln()
         );
-        let certain = log_loss(&[0], &[1.0f64, 0.0], 2).unwrap();
+        let certain = log_loss(&[0], &[1.0f64, 0.0], 2, None).unwrap();
         assert!(certain > 0.0 && certain < 3e-16, "{certain}");
     }
 
     #[test]
     fn rejects_nan_and_numbers_that_are_no_probabilities() {
         for bad in [f64::NAN, -0.1, 1.5, f64::INFINITY] {
-            let error = log_loss(&[0, 1], &[0.5, 0.5, bad, 0.5], 2).unwrap_err();
+            let error = log_loss(&[0, 1], &[0.5, 0.5, bad, 0.5], 2, None).unwrap_err();
             assert!(matches!(error, Error::NotInRange { index: 2, .. }), "{error}");
         }
     }
 
     #[test]
     fn rejects_empty_and_unequal_input() {
-        assert!(matches!(log_loss::<f64>(&[], &[], 2), Err(Error::Empty { .. })));
         assert!(matches!(
-            log_loss(&[0], &[0.5, 0.5, 0.5], 2),
+            log_loss::<f64>(&[], &[], 2, None),
+            Err(Error::Empty { .. })
+        ));
+        assert!(matches!(
+            log_loss(&[0], &[0.5, 0.5, 0.5], 2, None),
             Err(Error::LengthMismatch { .. })
         ));
         assert!(matches!(
-            log_loss(&[2], &[0.5, 0.5], 2),
+            log_loss(&[2], &[0.5, 0.5], 2, None),
             Err(Error::LabelOutOfRange { .. })
         ));
     }

@@ -1,37 +1,75 @@
-//! Classification metrics, one family per file, equal to scikit-learn's to the last few bits.
+//! How good predictions are: classification, regression and ranking, one metric per file, equal to scikit-learn's to the
+//! last few bits.
 //!
-//! Labels are class indices `0..num_classes`. Everything but [`log_loss()`] is a function of a
-//! [`ConfusionMatrix`]: rows are walked once, to count, and never again.
+//! Classes are numbers `0..num_classes`. What is a function of a [`ConfusionMatrix`] takes its [`ClassCounts`] (or the
+//! [`WeightedCounts`] of a [`WeightedConfusionMatrix`]): rows are walked once, to count, and never again. Samples with
+//! several labels have [`LabelCounts`], and the same functions take those. What needs scores takes slices, or a
+//! [`ScoreTable`] where there are several classes or labels.
 //!
-//! Zero divisions follow scikit-learn's `zero_division=0`: the precision of a class that is never predicted, the
-//! recall of a class that never occurs and the F1 of a class that does neither are 0. Which classes an average
-//! covers is a [`LabelSet`].
+//! Weights are one per sample, finite, not negative and not all 0. Where scikit-learn warns and returns NaN, there is
+//! a [`MetricError::Undefined`] here. What a ratio without a denominator is says a [`ZeroDivision`], which classes an
+//! average covers a [`LabelSet`]. Errors of numbers are in [`regression`], of orders in [`ranking`], of generated text in
+//! [`text`].
 
 mod accuracy;
 mod average;
+mod average_precision;
+mod balanced_accuracy;
+mod brier;
+mod calibration_curve;
+mod calibration_error;
 mod class_counts;
+mod cohen_kappa;
 mod confusion_matrix;
-mod f1;
+mod counts;
+mod error;
+mod f_beta;
+mod input;
+mod jaccard;
 mod log_loss;
+mod matthews;
+mod multilabel;
 mod precision;
+mod precision_recall_curve;
+mod ranked_scores;
+pub mod ranking;
 mod recall;
+pub mod regression;
+mod roc_auc;
+mod roc_curve;
+mod score_table;
 pub mod text;
+mod threshold;
+mod top_k;
+mod weighted_confusion;
+mod weighted_counts;
 
 pub use accuracy::accuracy;
-pub use average::{Average, LabelSet};
+pub use average::{Average, Averaging, LabelSet, ZeroDivision};
+pub use average_precision::{average_precision, average_precision_averaged};
+pub use balanced_accuracy::{adjusted_balanced_accuracy, balanced_accuracy};
+pub use brier::brier_score;
+pub use calibration_curve::{Binning, CalibrationBin, calibration_curve};
+pub use calibration_error::{expected_calibration_error, reliability_bins};
 pub use class_counts::ClassCounts;
-pub use confusion_matrix::{ConfusionMatrix, Normalization};
-pub use f1::{f1, f1_per_class};
+pub use cohen_kappa::{KappaWeights, cohen_kappa};
+pub use confusion_matrix::{ConfusionMatrix, ConfusionTable, Normalization};
+pub use counts::{Counts, OneClassEach, one_vs_rest};
+pub use error::MetricError;
+pub use f_beta::{f_beta, f_beta_per_class, f1, f1_per_class};
+pub use jaccard::{jaccard, jaccard_per_class};
 pub(crate) use log_loss::of_sample as log_loss_of_probability;
 pub use log_loss::{Probability, log_loss, sample_log_losses};
+pub use matthews::matthews_correlation;
+pub use multilabel::{LabelCounts, MultilabelFlags, hamming_loss, subset_accuracy};
 pub use precision::{precision, precision_per_class};
+pub use precision_recall_curve::{PrecisionRecallCurve, precision_recall_curve};
+pub use ranked_scores::Score;
 pub use recall::{recall, recall_per_class};
-
-/// `numerator / denominator`, and 0 where scikit-learn's `zero_division=0` says so.
-fn ratio_or_zero(numerator: u64, denominator: u64) -> f64 {
-    if denominator == 0 {
-        0.0
-    } else {
-        numerator as f64 / denominator as f64
-    }
-}
+pub use roc_auc::{PairAverage, roc_auc, roc_auc_averaged, roc_auc_one_vs_one};
+pub use roc_curve::{RocCurve, roc_curve};
+pub use score_table::{ScoreAverage, ScoreTable};
+pub use threshold::{BestThreshold, best_threshold};
+pub use top_k::top_k_accuracy;
+pub use weighted_confusion::WeightedConfusionMatrix;
+pub use weighted_counts::WeightedCounts;

@@ -1,16 +1,16 @@
 //! Precision: of the samples predicted as a class, the share that is of it.
 
-use super::average::{Average, LabelSet};
-use super::{ClassCounts, ratio_or_zero};
+use super::Counts;
+use super::average::{Average, Averaging, ZeroDivision};
 
-/// Precision of each class, in [0, 1]; 0 for a class that is never predicted.
-pub fn precision_per_class(counts: &ClassCounts) -> Vec<f64> {
+/// Precision of each class, in [0, 1]; `zero_division` for a class that is never predicted.
+pub fn precision_per_class(counts: &impl Counts, zero_division: ZeroDivision) -> Vec<f64> {
     (0..counts.num_classes())
-        .map(|class| of_class(counts, class))
+        .map(|class| zero_division.divide(counts.true_positives_of(class), counts.predicted_of(class)))
         .collect()
 }
 
-/// Averaged precision, in [0, 1]: scikit-learn's `precision_score` with `zero_division=0`.
+/// Averaged precision, in [0, 1]: scikit-learn's `precision_score`.
 ///
 /// ```
 /// use gradus_evaluate::metrics::{Average, ConfusionMatrix, LabelSet, precision};
@@ -19,10 +19,8 @@ pub fn precision_per_class(counts: &ClassCounts) -> Vec<f64> {
 /// assert_eq!(value, (1.0 + 2.0 / 3.0) / 2.0);
 /// # Ok::<(), gradus_evaluate::Error>(())
 /// ```
-pub fn precision(counts: &ClassCounts, average: Average, labels: LabelSet) -> f64 {
-    average.apply(counts, labels, of_class)
-}
-
-fn of_class(counts: &ClassCounts, class: usize) -> f64 {
-    ratio_or_zero(counts.true_positives()[class], counts.predicted()[class])
+pub fn precision(counts: &impl Counts, average: Average, averaging: impl Into<Averaging>) -> f64 {
+    average.apply(counts, averaging.into(), |sums| {
+        (sums.true_positives, sums.predicted)
+    })
 }

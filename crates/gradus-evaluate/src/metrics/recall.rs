@@ -1,16 +1,16 @@
 //! Recall: of the samples of a class, the share predicted as it.
 
-use super::average::{Average, LabelSet};
-use super::{ClassCounts, ratio_or_zero};
+use super::Counts;
+use super::average::{Average, Averaging, ZeroDivision};
 
-/// Recall of each class, in [0, 1]; 0 for a class that never occurs.
-pub fn recall_per_class(counts: &ClassCounts) -> Vec<f64> {
+/// Recall of each class, in [0, 1]; `zero_division` for a class that never occurs.
+pub fn recall_per_class(counts: &impl Counts, zero_division: ZeroDivision) -> Vec<f64> {
     (0..counts.num_classes())
-        .map(|class| of_class(counts, class))
+        .map(|class| zero_division.divide(counts.true_positives_of(class), counts.support_of(class)))
         .collect()
 }
 
-/// Averaged recall, in [0, 1]: scikit-learn's `recall_score` with `zero_division=0`.
+/// Averaged recall, in [0, 1]: scikit-learn's `recall_score`.
 ///
 /// ```
 /// use gradus_evaluate::metrics::{Average, ConfusionMatrix, LabelSet, recall};
@@ -19,10 +19,8 @@ pub fn recall_per_class(counts: &ClassCounts) -> Vec<f64> {
 /// assert_eq!(value, 0.75);
 /// # Ok::<(), gradus_evaluate::Error>(())
 /// ```
-pub fn recall(counts: &ClassCounts, average: Average, labels: LabelSet) -> f64 {
-    average.apply(counts, labels, of_class)
-}
-
-fn of_class(counts: &ClassCounts, class: usize) -> f64 {
-    ratio_or_zero(counts.true_positives()[class], counts.support()[class])
+pub fn recall(counts: &impl Counts, average: Average, averaging: impl Into<Averaging>) -> f64 {
+    average.apply(counts, averaging.into(), |sums| {
+        (sums.true_positives, sums.support)
+    })
 }
