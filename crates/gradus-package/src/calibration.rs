@@ -27,3 +27,12 @@ pub enum CalibrationMethod {
         temperature: f64,
     },
 }
+
+impl std::fmt::Display for CalibrationMethod {
+    /// In words: `temperature 1.2345`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CalibrationMethod::Temperature { temperature } => write!(f, "temperature {temperature:.4}"),
+        }
+    }
+}

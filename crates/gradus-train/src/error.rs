@@ -132,7 +132,7 @@ pub enum Error {
     NoSamples,
     /// The run folder holds a run already.
     #[error(
-        "{path} already holds a run; go on with it by resuming (`gradus train RECIPE --resume`), or choose another folder with --out"
+        "{path} already holds a run; go on with it by the same command with --resume, or choose another folder with --out"
     )]
     RunExists {
         /// The run folder.

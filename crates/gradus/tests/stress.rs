@@ -102,3 +102,40 @@ fn a_model_is_stressed_in_words_and_in_json() {
     let said = refused(folder, &["stress", "run", "--data", DATA, "--epsilon", "1.5"]);
     assert!(said.contains("epsilon is 1.5"), "{said}");
 }
+
+#[test]
+fn a_calibrated_package_is_surer_of_nothing_it_gets_wrong() {
+    let folder = trained();
+    let folder = folder.path();
+    let calibrate = ["calibrate", "run", "--data", DATA, "--split", "test"];
+    let said = succeed(
+        folder,
+        &[&calibrate, ["--report", "calibration.html"].as_slice()].concat(),
+    );
+    assert!(
+        said.contains("temperature") && said.contains("run-calibrated"),
+        "{said}"
+    );
+    assert!(folder.join("calibration.html").is_file());
+    let said = refused(folder, &calibrate);
+    assert!(said.contains("--force"), "{said}");
+    let found = succeed(
+        folder,
+        &[&calibrate, ["--json", "--out", "other"].as_slice()].concat(),
+    );
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let number = |value: &Value| value.as_f64().unwrap();
+    assert!(number(&found["after"]["log_loss"]) < number(&found["before"]["log_loss"]));
+    assert!(succeed(folder, &["inspect", "other"]).contains("calibrated   temperature"));
+
+    let [plain, calibrated] = ["run", "other"].map(|model| {
+        let scored = succeed(
+            folder,
+            &["evaluate", model, "--data", DATA, "--bootstrap", "0", "--json"],
+        );
+        serde_json::from_str::<Value>(&scored).unwrap()
+    });
+    assert_eq!(plain["confusion"], calibrated["confusion"], "no class changes");
+    let difference = number(&calibrated["log_loss"]) - number(&found["after"]["log_loss"]);
+    assert!(difference.abs() < 1e-9, "evaluate applies the temperature");
+}

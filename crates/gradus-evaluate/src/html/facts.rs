@@ -19,12 +19,16 @@ pub(super) fn of_package(package: &Package) -> PackageFacts {
     model.push(Fact::new("stored numbers", format::count(parameters as u64)));
     model.push(Fact::new("size on disk", format::bytes(package.file_bytes())));
     let lineage = &package.manifest().lineage;
+    let calibration = package.manifest().calibration.as_ref();
+    let calibration =
+        calibration.map(|it| format!("{}, on {} {} samples", it.method, format::count(it.n), it.split));
     let known = [
         ("package", Some(package.fingerprint().to_owned())),
         ("made by", Some(lineage.created_by.clone())),
         ("made from package", lineage.parent.clone()),
         ("training data (SHA-256)", lineage.data_sha256.clone()),
         ("seed", lineage.seed.map(|seed| seed.to_string())),
+        ("calibration", calibration),
     ];
     let facts = known
         .into_iter()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use gradus_data::text::ChatMessage;
 use gradus_evaluate::language_model::{CompletionStop, LanguageModel};
 use rustyline::DefaultEditor;
@@ -14,7 +14,7 @@ use rustyline::error::ReadlineError;
 
 use super::generate::speed;
 use super::generation_args::{MemoryArgs, SamplingArgs};
-use super::output;
+use super::{Global, output};
 
 /// Talk with a language model. Ctrl-C ends an answer, Ctrl-D the conversation; /help lists commands.
 ///
@@ -39,7 +39,10 @@ const HELP: &str = "\
 /exit     leave (as Ctrl-D)
 A line that ends with \\ goes on in the next one.";
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    if global.json {
+        bail!("chat has no JSON: it is for people; `gradus generate --chat --json` answers a program");
+    }
     let model = LanguageModel::open(&args.model, args.memory.weights())?;
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone())
@@ -47,20 +50,24 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut conversation = Conversation::new(args, &model, stop)?;
     let mut lines = Lines::new()?;
     if std::io::stdin().is_terminal() {
-        eprintln!("/help lists commands; Ctrl-C ends an answer, Ctrl-D the conversation");
+        output::say(format_args!(
+            "/help lists commands; Ctrl-C ends an answer, Ctrl-D the conversation"
+        ));
     }
     while let Some(line) = lines.next()? {
         match line.trim() {
             "" => {}
             "/exit" | "/quit" => break,
-            "/help" => eprintln!("{HELP}"),
+            "/help" => output::say(format_args!("{HELP}")),
             "/clear" => conversation.clear(),
             "/undo" => drop(conversation.undo()),
             "/retry" => match conversation.undo() {
                 Some(question) => conversation.ask(&question)?,
-                None => eprintln!("there is nothing to answer again"),
+                None => output::say(format_args!("there is nothing to answer again")),
             },
-            command if command.starts_with('/') => eprintln!("no such command: {command}\n{HELP}"),
+            command if command.starts_with('/') => {
+                output::say(format_args!("no such command: {command}\n{HELP}"))
+            }
             question => conversation.ask(question)?,
         }
     }
@@ -109,9 +116,9 @@ impl<'m> Conversation<'m> {
         let prompt = self.model.chat_prompt(&self.messages)?;
         if prompt.len() >= self.session.capacity() {
             self.undo();
-            eprintln!(
+            output::say(format_args!(
                 "the conversation is longer than the context; /clear it, or start with a larger --context"
-            );
+            ));
             return Ok(());
         }
         self.stop.store(false, Ordering::Relaxed);
@@ -133,10 +140,12 @@ impl<'m> Conversation<'m> {
         }
         output::write(b"\n")?;
         if completion.stop == CompletionStop::ContextFull {
-            eprintln!("the context is full; /clear it, or start with a larger --context");
+            output::say(format_args!(
+                "the context is full; /clear it, or start with a larger --context"
+            ));
         }
         if std::io::stderr().is_terminal() {
-            eprintln!("\x1b[2m{}\x1b[0m", speed(&completion));
+            output::say(format_args!("\x1b[2m{}\x1b[0m", speed(&completion)));
         }
         // The next question must not change the options' draws of this one.
         self.options.sampling.seed = self.options.sampling.seed.wrapping_add(1);

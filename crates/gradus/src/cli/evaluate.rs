@@ -293,7 +293,7 @@ pub(crate) fn write_report(
         report = report.with_curves(LearningCurves::open(&metrics)?);
     }
     gradus_package::write_atomic(path, report.render()?.as_bytes())?;
-    eprintln!("report: {}", path.display());
+    output::say(format_args!("report: {}", path.display()));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use gradus_package::foreign::gguf::{self, GgufType};
 use gradus_package::foreign::hugging_face::{self, HuggingFaceType};
 use serde::Serialize;
 
+use super::overwrite::{refuse_to_replace, replacing_hugging_face};
 use super::{Global, output};
 
 /// Write a language model or encoder as a Hugging Face folder or a GGUF file.
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// The folder or file to write. Default: beside the model, named after it.
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// Replace what is there.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Formats, as flags name them.
@@ -46,15 +50,17 @@ struct Exported<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
-    let model = TextParts::open(&args.model)?.to_foreign()?;
     let out = args.out.clone().unwrap_or_else(|| match args.format {
         Format::Hf => args.model.with_extension("hf"),
         Format::Gguf => args.model.with_extension(format!("{}.gguf", args.kind)),
     });
+    refuse_to_replace(&out, args.force)?;
+    let model = TextParts::open(&args.model)?.to_foreign()?;
     let bytes = match args.format {
         Format::Gguf => gguf::write(&out, &model, gguf_type(&args.kind)?)?.bytes,
         Format::Hf => {
-            hugging_face::write(&out, &model, hugging_face_type(&args.kind)?)?;
+            let kind = hugging_face_type(&args.kind)?;
+            replacing_hugging_face(&out, || Ok(hugging_face::write(&out, &model, kind)?))?;
             folder_bytes(&out)?
         }
     };

@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use super::output;
+
 /// The exit code for something the user can mend: a flag, a recipe, a file. The parser of flags uses it too.
 const USERS_MISTAKE: u8 = 2;
 /// The exit code for everything else: a full disk, a diverged training, a port in use.
@@ -10,7 +12,7 @@ const FAILURE: u8 = 1;
 
 /// Prints the chain of causes and chooses the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {}", paragraph(error));
+    output::say(format_args!("error: {}", paragraph(error)));
     ExitCode::from(if is_failure(error) { FAILURE } else { USERS_MISTAKE })
 }
 

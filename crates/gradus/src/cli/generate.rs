@@ -64,12 +64,12 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     output::write(shown.as_bytes())?;
     output::write(b"\n")?;
     if matches!(completion.stop, CompletionStop::ContextFull) {
-        eprintln!(
+        output::say(format_args!(
             "stopped: the context of {} tokens is full",
             args.memory.context(&model)
-        );
+        ));
     }
-    eprintln!("{}", speed(&completion));
+    output::say(format_args!("{}", speed(&completion)));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct SamplingArgs {
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_tokens: usize,
     /// Divides the logits; 0 always takes the most likely token.
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true, value_parser = temperature)]
     temperature: f64,
     /// Choose among this many most likely tokens; 0 for all.
     #[arg(long, value_name = "K", default_value_t = 0)]
@@ -32,6 +32,16 @@ pub(crate) struct SamplingArgs {
     /// End the answer before this text; may be given again.
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
+}
+
+/// A temperature that logits can be divided by, or 0.
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(temperature) if temperature.is_finite() && temperature >= 0.0 => Ok(temperature),
+        Ok(_) | Err(_) => {
+            Err("a temperature is a number of at least 0; 0 always takes the most likely token".to_owned())
+        }
+    }
 }
 
 impl SamplingArgs {

@@ -7,6 +7,7 @@ use gradus_nn::families::transformer::TransformerConfig;
 use gradus_package::Lineage;
 use serde::Serialize;
 
+use super::overwrite::refuse_to_replace;
 use super::{Global, output};
 
 /// Make a package of a Hugging Face folder or a GGUF file, with its tokenizer. Weights stay as they are, blocks included.
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// The package's folder.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace the package that is there.
+    #[arg(long)]
+    force: bool,
 }
 
 /// What was imported.
@@ -33,6 +37,7 @@ struct Imported<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    refuse_to_replace(&args.out, args.force)?;
     let parts = TextParts::open(&args.model)?;
     let config = TransformerConfig::from_huggingface(&parts.config)?;
     let saved = parts.save(&args.out, Lineage::by_this_build())?;

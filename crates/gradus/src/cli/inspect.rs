@@ -72,7 +72,12 @@ fn describe_signature(manifest: &Manifest) -> String {
             let axes: Vec<String> = spec
                 .shape
                 .iter()
-                .map(|axis| axis.map_or("batch".to_owned(), |len| len.to_string()))
+                .enumerate()
+                .map(|(at, axis)| match axis {
+                    Some(len) => len.to_string(),
+                    None if at == 0 => "batch".to_owned(),
+                    None => "seq".to_owned(),
+                })
                 .collect();
             text.push_str(&format!(
                 "{role:<11}  {} {} [{}]\n",
@@ -107,6 +112,14 @@ fn describe_history(manifest: &Manifest) -> String {
             metric.value,
             grouped(metric.n),
             metric.split
+        ));
+    }
+    if let Some(calibration) = &manifest.calibration {
+        text.push_str(&format!(
+            "calibrated   {} on {} {} samples\n",
+            calibration.method,
+            grouped(calibration.n),
+            calibration.split
         ));
     }
     for step in &manifest.compression {

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "train")]
 mod bench;
+mod calibrate;
 mod chat;
 mod compare;
 mod completions;
@@ -24,6 +25,7 @@ mod inspect;
 #[cfg(feature = "train")]
 mod new;
 mod output;
+mod overwrite;
 mod predict;
 #[cfg(feature = "train")]
 mod progress;
@@ -87,6 +89,7 @@ enum Command {
     Explain(explain::Args),
     Stress(stress::Args),
     Compare(compare::Args),
+    Calibrate(calibrate::Args),
     Predict(predict::Args),
     #[cfg(feature = "train")]
     Compress(compress::Args),
@@ -132,13 +135,14 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(&args, global),
         Command::Stress(args) => stress::run(&args, global),
         Command::Compare(args) => compare::run(&args, global),
+        Command::Calibrate(args) => calibrate::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
         #[cfg(feature = "train")]
         Command::Compress(args) => compress::run(&args, global),
         Command::Import(args) => import::run(&args, global),
         Command::Export(args) => export::run(&args, global),
         Command::Generate(args) => generate::run(&args, global),
-        Command::Chat(args) => chat::run(&args),
+        Command::Chat(args) => chat::run(&args, global),
         Command::Embed(args) => embed::run(&args, global),
         Command::Inspect(args) => inspect::run(&args, global),
         #[cfg(feature = "serve")]
@@ -157,6 +161,8 @@ fn start_logging() {
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(LevelFilter::WARN))
         .with_writer(std::io::stderr)
+        // It would tell a closed standard error of a closed standard error, and panic.
+        .log_internal_errors(false)
         .without_time()
         .init();
 }

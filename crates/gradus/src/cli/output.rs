@@ -21,6 +21,11 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     write(format!("{text}\n").as_bytes())
 }
 
+/// Writes a line to standard error. Talk is for whoever listens: one who has gone is no error.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Writes a value as indented JSON to standard output.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_vec_pretty(value).context("cannot write the result as JSON")?;

@@ -8,7 +8,7 @@ use gradus_train::training::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output::{bytes, grouped};
+use super::output::{bytes, grouped, say};
 
 /// Steps between two looks at the clock: at 10,000 steps a second, one look costs a thousandth of them.
 const STEPS_PER_LOOK: u64 = 16;
@@ -70,7 +70,7 @@ impl Progress {
         if self.is_terminal {
             self.bar.println(line);
         } else {
-            eprintln!("{line}");
+            say(format_args!("{line}"));
         }
     }
 

@@ -64,15 +64,15 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
         );
     }
     make_room(&args.out)?;
-    eprintln!("1/4 train");
+    output::say(format_args!("1/4 train"));
     let run = args.out.join("run");
     let outcome = train_with_progress(&recipe(&args.data)?, &run, false)?;
     let Some(trained) = outcome.package else {
         bail!("stopped before the end; run quickstart again")
     };
-    eprintln!("2/4 compress");
+    output::say(format_args!("2/4 compress"));
     let folders = compress(&trained.folder, &args.out)?;
-    eprintln!("3/4 evaluate");
+    output::say(format_args!("3/4 evaluate"));
     let package = Package::open(&trained.folder)?;
     let manifest = package.manifest();
     let Some(preprocessing) = &manifest.preprocessing else {
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let report = args.out.join("report.html");
     write_report(&report, &trained.folder, &args.data, &variants[0].evaluation)?;
-    eprintln!("4/4 serve");
+    output::say(format_args!("4/4 serve"));
     let served = serve_one(&trained.folder, &dataset)?;
     if global.json {
         return output::json(

@@ -71,19 +71,19 @@ impl Args {
 
 /// Says where the server listens and how to ask it; for a program, the address alone on standard output.
 fn announce(model: &Path, address: SocketAddr, global: Global) -> anyhow::Result<()> {
-    eprintln!(
+    output::say(format_args!(
         "serving {} on http://{address} (Ctrl-C stops); try:",
         model.display()
-    );
+    ));
     let newest = gradus_package::resolve(model)?;
     let (manifest, _) = gradus_package::read_manifest(&newest)?;
     if let Some(preprocessing) = &manifest.preprocessing {
         let body = json!({ "input_data": [example_sample(preprocessing)] }).to_string();
-        eprintln!(
+        output::say(format_args!(
             "  curl http://{}/predict -d '{}'",
             reachable(address),
             body.replace('\'', r"'\''")
-        );
+        ));
     }
     if global.json {
         output::json(&json!({ "url": format!("http://{address}") }))?;

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use gradus_data::load_labelled;
 use gradus_evaluate::Predictor;
+use gradus_evaluate::html::StressPage;
 use gradus_evaluate::stress::{InputUnit, Score, StressOptions, StressReport, StressTest, stress};
+use gradus_package::Package;
 
 use super::Global;
-use super::evaluate::{SplitName, model_folder};
+use super::evaluate::{SplitName, model_folder, model_title};
 use super::output::{self, Table, grouped};
 
 /// Measure how a classifier's accuracy holds under noise, blur, brightness, contrast, missing values, and attacks that follow
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     /// Seed of noise, missing values and starts.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+    /// Also write a report for people: one HTML file with charts, pictures and a reliability diagram.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// Tests, as flags name them.
@@ -80,7 +85,9 @@ impl From<TestName> for StressTest {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
-    let predictor = Predictor::open(model_folder(&args.model))?;
+    let folder = model_folder(&args.model);
+    let package = Package::open(&folder)?;
+    let predictor = Predictor::from_package(&package)?;
     let split = args.split.split();
     let dataset = load_labelled(&args.data, split, predictor.preprocessing(), predictor.labels())?;
     let options = StressOptions {
@@ -101,6 +108,12 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    if let Some(path) = &args.report {
+        let data = format!("{}, {} samples", args.data.display(), split.name());
+        let page = StressPage::new(model_title(&folder), data, &package, &report);
+        gradus_package::write_atomic(path, page.render()?.as_bytes())?;
+        output::say(format_args!("report: {}", path.display()));
+    }
     if global.json {
         return output::json(&report);
     }
@@ -114,6 +127,7 @@ fn summary(report: &StressReport) -> String {
         "accuracy",
         "change",
         "confidence",
+        "ECE",
         "same class",
     ]);
     table.row(row("clean", "", &report.clean, report));
@@ -146,13 +160,14 @@ fn summary(report: &StressReport) -> String {
     format!("{table}\n{} samples; {unit}\n{flat}", grouped(report.n))
 }
 
-fn row(name: &str, severity: &str, score: &Score, report: &StressReport) -> [String; 6] {
+fn row(name: &str, severity: &str, score: &Score, report: &StressReport) -> [String; 7] {
     [
         name.to_owned(),
         severity.to_owned(),
         format!("{:.4}", score.accuracy),
         format!("{:+.4}", score.accuracy - report.clean.accuracy),
         format!("{:.4}", score.mean_confidence),
+        format!("{:.4}", score.expected_calibration_error),
         format!("{:.4}", score.unchanged),
     ]
 }

@@ -1,0 +1,131 @@
+//! `gradus calibrate`: a package whose probabilities can be taken at their word.
+
+use std::path::{Path, PathBuf};
+
+use gradus_data::load_labelled;
+use gradus_evaluate::calibration::{CalibrationReport, Reliability, calibrate};
+use gradus_evaluate::html::CalibrationPage;
+use gradus_package::Package;
+use serde::Serialize;
+
+use super::Global;
+use super::evaluate::{SplitName, model_folder, model_title};
+use super::output::{self, Table, grouped};
+use super::overwrite::refuse_to_replace;
+
+/// Make a package whose probabilities can be taken at their word: one temperature for all logits, fitted to held-out data. No
+/// predicted class changes; evaluate, predict and serve apply it.
+///
+/// Example: gradus calibrate runs/my --data data/fashion-mnist-sample --split test --out runs/my-calibrated
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A package, or a training run's folder.
+    model: PathBuf,
+    /// Labelled data that the model was not trained on: a folder of IDX files, of pictures by class, a CSV or a Parquet file.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// The part of the data to fit to, where the folder holds several.
+    #[arg(long, value_enum, default_value_t = SplitName::Validation)]
+    split: SplitName,
+    /// Where the new package goes. Default: beside the model, with -calibrated after its name.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace what is there.
+    #[arg(long)]
+    force: bool,
+    /// Also write a report for people: one HTML file with both reliability diagrams.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// What was found and written, for programs.
+#[derive(Serialize)]
+struct Written<'a> {
+    package: &'a Path,
+    fingerprint: &'a str,
+    #[serde(flatten)]
+    report: &'a CalibrationReport,
+}
+
+pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| beside(&args.model));
+    refuse_to_replace(&out, args.force)?;
+    let folder = model_folder(&args.model);
+    let package = Package::open(&folder)?;
+    let manifest = package.manifest();
+    let preprocessing = manifest
+        .preprocessing
+        .as_ref()
+        .ok_or(gradus_evaluate::Error::NoPreprocessing)?;
+    let split = args.split.split();
+    let dataset = load_labelled(&args.data, split, preprocessing, &manifest.signature.labels)?;
+    let calibrated = calibrate(&package, &dataset, split.name())?;
+    let saved = Package::save(&out, &calibrated.contents)?;
+    let report = &calibrated.report;
+    if let Some(path) = &args.report {
+        let page = CalibrationPage::new(
+            model_title(&folder),
+            args.data.display().to_string(),
+            &package,
+            report,
+        );
+        gradus_package::write_atomic(path, page.render()?.as_bytes())?;
+        output::say(format_args!("report: {}", path.display()));
+    }
+    if global.json {
+        return output::json(&Written {
+            package: &out,
+            fingerprint: &saved.fingerprint,
+            report,
+        });
+    }
+    output::write(summary(report, &out).as_bytes())
+}
+
+fn beside(model: &Path) -> PathBuf {
+    let mut name = model.file_name().unwrap_or("model".as_ref()).to_owned();
+    name.push("-calibrated");
+    model.with_file_name(name)
+}
+
+fn summary(report: &CalibrationReport, out: &Path) -> String {
+    let CalibrationReport { before, after, .. } = report;
+    let mut figures = Table::new(&["measure", "before", "after"]);
+    let mut row = |name: &str, of: fn(&Reliability) -> f64| {
+        let figure = |reliability| format!("{:.4}", of(reliability));
+        figures.row([name.to_owned(), figure(before), figure(after)]);
+    };
+    row("calibration error", |reliability| {
+        reliability.expected_calibration_error
+    });
+    row("log-loss", |reliability| reliability.log_loss);
+    row("mean confidence", |reliability| reliability.mean_confidence);
+    row("accuracy", |reliability| reliability.accuracy);
+    let mut bins = Table::new(&["confidence", "accuracy", "samples"]);
+    for bin in &after.bins {
+        bins.row([
+            format!("{:.4}", bin.confidence),
+            format!("{:.4}", bin.accuracy),
+            grouped(bin.count),
+        ]);
+    }
+    format!(
+        "temperature {:.4}, fitted to {} {} samples\n\n{figures}\n{bins}\npackage  {}\n",
+        report.temperature,
+        grouped(report.n),
+        report.split,
+        out.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+    use std::path::Path;
+
+    #[test]
+    fn the_new_package_lies_beside_the_old_one() {
+        assert_eq!(beside(Path::new("runs/my")), Path::new("runs/my-calibrated"));
+        assert_eq!(beside(Path::new("runs/my/")), Path::new("runs/my-calibrated"));
+    }
+}
