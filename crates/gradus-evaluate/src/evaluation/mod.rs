@@ -24,6 +24,7 @@ pub use task::{TaskEvaluation, evaluate_task};
 pub use worst::WorstError;
 
 use crate::bootstrap::{BootstrapOptions, GroupedCounts, Interval, Resampling, RowSample, row_intervals};
+use crate::calibration::Reliability;
 use crate::metrics::{ConfusionMatrix, LabelSet, log_loss_of_probability};
 use crate::{ClassificationReport, Error, Estimate, Predictions, Predictor, Result};
 
@@ -70,6 +71,9 @@ pub struct Evaluation {
     /// Bootstrap interval of the log-loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_loss_interval: Option<Interval>,
+    /// How sure the model is against how often it is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Reliability>,
     /// Number of groups that were resampled whole, when rows came in groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<u64>,
@@ -156,12 +160,7 @@ pub fn score(
         labels: dataset.labels(),
         predicted: &predicted,
         num_classes,
-        groups: options.rows.groups.as_deref(),
     };
-    let slices = options.rows.slices.iter();
-    let slices = slices
-        .map(|column| classified.by(column, options.bootstrap.as_ref()))
-        .collect::<Result<_>>()?;
     let losses: Vec<f64> = predictions
         .probabilities_of(dataset.labels())
         .into_iter()
@@ -180,8 +179,9 @@ pub fn score(
         confusion,
         log_loss: losses.iter().sum::<f64>() / losses.len() as f64,
         log_loss_interval: mean_interval(&losses, dataset.labels(), options)?,
+        calibration: Some(Reliability::new(predictions, dataset.labels())?),
         groups: options.rows.groups.as_deref().map(number_of_groups),
-        slices,
+        slices: classified.tables(options)?,
         worst_errors: worst.pick(options.worst_errors),
         dataset_sha256: dataset.fingerprint().to_owned(),
         predict_seconds: None,

@@ -6,8 +6,9 @@ use gradus_data::{Dataset, TargetKind, Targets};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+use super::slices::{self, Better};
 use super::task::{Figures, estimates};
-use super::{EvaluateOptions, check_names};
+use super::{EvaluateOptions, SliceTable, check_names};
 use crate::bootstrap::BootstrapOptions;
 use crate::{Error, Estimate, Predictor, Result};
 
@@ -30,6 +31,9 @@ pub struct MultilabelEvaluation {
     pub log_loss: f64,
     /// The figures of each label.
     pub labels: Vec<LabelRow>,
+    /// Scores of parts of the data, one table for each column they were divided by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<SliceTable>,
     /// How the intervals were drawn; `None` when there are none.
     pub bootstrap: Option<BootstrapOptions>,
     /// SHA-256 fingerprint of the data set.
@@ -78,11 +82,15 @@ pub fn evaluate_multilabel(
     let predict_seconds = start.elapsed().as_secs_f64();
     let logits = predictions.logits();
     let pairs = Pairs::new(truth, logits, names.len());
-    let shape = [predictions.len(), names.len()];
     let ([subset_accuracy, hamming_loss, micro_f1, macro_f1, samples_f1], bootstrap) =
-        estimates(shape, options, |weights, out| {
-            out.copy_from_slice(&pairs.figures(weights));
-        })?;
+        scored(&pairs, options)?;
+    let slices = slices::tables(options, predictions.len(), Better::Higher, |rows, part| {
+        let ([subset_accuracy, _, micro_f1, ..], _) = scored(&pairs.select(rows), part)?;
+        Ok(slices::named(
+            ["micro_f1", "subset_accuracy"],
+            [micro_f1, subset_accuracy],
+        ))
+    })?;
     let by_label = pairs.by_label(&vec![1.0; predictions.len()]);
     Ok(MultilabelEvaluation {
         n: predictions.len() as u64,
@@ -97,9 +105,17 @@ pub fn evaluate_multilabel(
             .zip(&by_label)
             .map(|(name, hits)| hits.row(name))
             .collect(),
+        slices,
         bootstrap,
         dataset_sha256: dataset.fingerprint().to_owned(),
         predict_seconds,
+    })
+}
+
+/// Subset accuracy, Hamming loss, and F1: micro, macro, of samples.
+fn scored(pairs: &Pairs, options: &EvaluateOptions) -> Result<([Estimate; 5], Option<BootstrapOptions>)> {
+    estimates([pairs.samples.len(), pairs.width], options, |weights, out| {
+        out.copy_from_slice(&pairs.figures(weights));
     })
 }
 
@@ -130,6 +146,20 @@ impl Pairs {
             truth,
             predicted,
             width,
+        }
+    }
+
+    /// The samples at `rows`.
+    fn select(&self, rows: &[usize]) -> Pairs {
+        let pick = |values: &[f64]| {
+            let row = |&row: &usize| values[row * self.width..][..self.width].iter().copied();
+            rows.iter().flat_map(row).collect()
+        };
+        Pairs {
+            truth: pick(&self.truth),
+            predicted: pick(&self.predicted),
+            samples: rows.iter().map(|&row| self.samples[row]).collect(),
+            width: self.width,
         }
     }
 

@@ -6,8 +6,9 @@ use gradus_data::{Dataset, TargetKind, Targets};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+use super::slices::{self, Better};
 use super::task::{Figures, estimates};
-use super::{EvaluateOptions, check_names};
+use super::{EvaluateOptions, SliceTable, check_names};
 use crate::bootstrap::BootstrapOptions;
 use crate::{Error, Estimate, Predictor, Result};
 
@@ -28,6 +29,9 @@ pub struct RegressionEvaluation {
     pub r2: Estimate,
     /// The figures of each output.
     pub outputs: Vec<OutputRow>,
+    /// Scores of parts of the data, one table for each column they were divided by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<SliceTable>,
     /// How the intervals were drawn; `None` when there are none.
     pub bootstrap: Option<BootstrapOptions>,
     /// SHA-256 fingerprint of the data set.
@@ -49,6 +53,9 @@ pub struct OutputRow {
     pub mae: f64,
     /// Coefficient of determination.
     pub r2: f64,
+    /// (true, predicted) of some samples, evenly spread over the data, for charts; not part of the JSON form.
+    #[serde(skip)]
+    pub points: Vec<[f64; 2]>,
 }
 
 /// Scores a regression on a data set that was prepared by the model's own preprocessing, in the targets' units.
@@ -79,16 +86,11 @@ pub fn evaluate_regression(
     let columns: Vec<Column> = (0..names.len())
         .map(|output| Column::of(truth, &predicted, [output, names.len()]))
         .collect();
-    let shape = [predictions.len(), names.len()];
-    let ([mse, rmse, mae, r2], bootstrap) = estimates(shape, options, |weights, out| {
-        let errors: Vec<Errors> = columns.iter().map(|column| column.errors(weights)).collect();
-        let mean = |figure: fn(&Errors) -> f64| errors.iter().map(figure).sum::<f64>() / errors.len() as f64;
-        out.copy_from_slice(&[
-            mean(Errors::mse),
-            mean(Errors::rmse),
-            mean(Errors::mae),
-            mean(Errors::r2),
-        ]);
+    let ([mse, rmse, mae, r2], bootstrap) = scored(&columns, options)?;
+    let slices = slices::tables(options, predictions.len(), Better::Lower, |rows, part| {
+        let columns: Vec<Column> = columns.iter().map(|column| column.select(rows)).collect();
+        let ([_, rmse, mae, r2], _) = scored(&columns, part)?;
+        Ok(slices::named(["rmse", "mae", "r2"], [rmse, mae, r2]))
     })?;
     let every = vec![1.0; predictions.len()];
     let rows = names.iter().zip(&columns);
@@ -99,13 +101,38 @@ pub fn evaluate_regression(
         mae,
         r2,
         outputs: rows
-            .map(|(name, column)| column.errors(&every).row(name))
+            .map(|(name, column)| OutputRow {
+                points: column.points(),
+                ..column.errors(&every).row(name)
+            })
             .collect(),
+        slices,
         bootstrap,
         dataset_sha256: dataset.fingerprint().to_owned(),
         predict_seconds,
     })
 }
+
+/// Mean squared error, its root, mean absolute error and R², each the mean over the outputs.
+fn scored(
+    columns: &[Column],
+    options: &EvaluateOptions,
+) -> Result<([Estimate; 4], Option<BootstrapOptions>)> {
+    let samples = columns.first().map_or(0, |column| column.truth.len());
+    estimates([samples, columns.len()], options, |weights, out| {
+        let errors: Vec<Errors> = columns.iter().map(|column| column.errors(weights)).collect();
+        let mean = |figure: fn(&Errors) -> f64| errors.iter().map(figure).sum::<f64>() / errors.len() as f64;
+        out.copy_from_slice(&[
+            mean(Errors::mse),
+            mean(Errors::rmse),
+            mean(Errors::mae),
+            mean(Errors::r2),
+        ]);
+    })
+}
+
+/// Samples of each output that are drawn in charts.
+const MAX_POINTS: usize = 800;
 
 /// One output: the truth, and what the model says is too little.
 struct Column {
@@ -123,6 +150,21 @@ struct Errors {
 }
 
 impl Column {
+    /// The samples at `rows`.
+    fn select(&self, rows: &[usize]) -> Column {
+        Column {
+            truth: rows.iter().map(|&row| self.truth[row]).collect(),
+            errors: rows.iter().map(|&row| self.errors[row]).collect(),
+        }
+    }
+
+    /// (true, predicted) of at most [`MAX_POINTS`] samples.
+    fn points(&self) -> Vec<[f64; 2]> {
+        let step = self.truth.len().div_ceil(MAX_POINTS).max(1);
+        let samples = self.truth.iter().zip(&self.errors).step_by(step);
+        samples.map(|(&truth, &error)| [truth, truth - error]).collect()
+    }
+
     /// Column `output` of `[n, outputs]`.
     fn of(truth: &[f64], predicted: &[f64], [output, outputs]: [usize; 2]) -> Column {
         let column =
@@ -181,6 +223,7 @@ impl Errors {
             rmse: self.rmse(),
             mae: self.mae(),
             r2: self.r2(),
+            points: Vec::new(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SliceColumn;
-use crate::bootstrap::{self, BootstrapOptions, GroupedCounts, Interval};
+use super::{EvaluateOptions, RowContext, SliceColumn};
+use crate::bootstrap::{self, GroupedCounts, Interval};
 use crate::metrics::{Average, ClassCounts, ConfusionMatrix, LabelSet, accuracy, f1};
 use crate::{Error, Estimate, Result};
 
@@ -37,6 +37,40 @@ pub struct Figure {
     pub estimate: Estimate,
 }
 
+/// Scores the parts of each column that the options name: `figures` scores the samples at some indices, with options
+/// for these samples alone.
+pub(super) fn tables(
+    options: &EvaluateOptions,
+    samples: usize,
+    better: Better,
+    figures: impl Fn(&[usize], &EvaluateOptions) -> Result<Vec<Figure>>,
+) -> Result<Vec<SliceTable>> {
+    let of_column = |column: &SliceColumn| {
+        check_parts(column, samples)?;
+        let mut slices = Vec::new();
+        for (label, rows) in column.labels.iter().zip(column.members()) {
+            if rows.is_empty() {
+                continue;
+            }
+            let groups = options.rows.groups.as_deref();
+            let part = EvaluateOptions {
+                rows: RowContext {
+                    slices: Vec::new(),
+                    groups: groups.map(|groups| rows.iter().map(|&row| groups[row]).collect()),
+                },
+                ..options.clone()
+            };
+            slices.push(Slice {
+                value: label.clone(),
+                n: rows.len() as u64,
+                figures: figures(&rows, &part)?,
+            });
+        }
+        Ok(SliceTable::sorted(&column.name, slices, better))
+    };
+    options.rows.slices.iter().map(of_column).collect()
+}
+
 /// What the parts of classified samples are scored by.
 const FIGURES: [&str; 2] = ["accuracy", "macro_f1"];
 
@@ -45,28 +79,17 @@ pub(super) struct Classified<'a> {
     pub(super) labels: &'a [i64],
     pub(super) predicted: &'a [i64],
     pub(super) num_classes: usize,
-    pub(super) groups: Option<&'a [u64]>,
 }
 
 impl Classified<'_> {
     /// Scores each part. Macro-F1 covers the classes that occur in the part or are predicted there.
-    pub(super) fn by(&self, column: &SliceColumn, options: Option<&BootstrapOptions>) -> Result<SliceTable> {
-        check_parts(column, self.labels.len())?;
-        let mut slices = Vec::new();
-        for (label, rows) in column.labels.iter().zip(column.members()) {
-            if rows.is_empty() {
-                continue;
-            }
-            slices.push(Slice {
-                value: label.clone(),
-                n: rows.len() as u64,
-                figures: self.figures(&rows, options)?,
-            });
-        }
-        Ok(SliceTable::sorted(&column.name, slices, Better::Higher))
+    pub(super) fn tables(&self, options: &EvaluateOptions) -> Result<Vec<SliceTable>> {
+        tables(options, self.labels.len(), Better::Higher, |rows, part| {
+            self.figures(rows, part)
+        })
     }
 
-    fn figures(&self, rows: &[usize], options: Option<&BootstrapOptions>) -> Result<Vec<Figure>> {
+    fn figures(&self, rows: &[usize], part: &EvaluateOptions) -> Result<Vec<Figure>> {
         let pick = |values: &[i64]| rows.iter().map(|&row| values[row]).collect::<Vec<i64>>();
         let (labels, predicted) = (pick(self.labels), pick(self.predicted));
         let matrix = ConfusionMatrix::from_labels(&labels, &predicted, self.num_classes)?;
@@ -76,17 +99,25 @@ impl Classified<'_> {
         };
         let mut values = [0.0; FIGURES.len()];
         statistics(&matrix.class_counts(), &mut values);
-        let intervals = match (options, self.groups) {
+        let intervals = match (&part.bootstrap, &part.rows.groups) {
             (None, _) => Vec::new(),
             (Some(options), None) => bootstrap::intervals(&matrix, options, FIGURES.len(), statistics)?,
             (Some(options), Some(groups)) => {
-                let groups: Vec<u64> = rows.iter().map(|&row| groups[row]).collect();
-                let counts = GroupedCounts::from_labels(&labels, &predicted, &groups, self.num_classes)?;
+                let counts = GroupedCounts::from_labels(&labels, &predicted, groups, self.num_classes)?;
                 bootstrap::grouped_intervals(&counts, options, FIGURES.len(), statistics)?
             }
         };
         Ok(figures(&FIGURES, &values, &intervals))
     }
+}
+
+/// Estimates by name.
+pub(super) fn named<const N: usize>(names: [&str; N], estimates: [Estimate; N]) -> Vec<Figure> {
+    let figure = |(name, estimate): (&str, Estimate)| Figure {
+        name: name.to_owned(),
+        estimate,
+    };
+    names.into_iter().zip(estimates).map(figure).collect()
 }
 
 /// Names with their values and, if there are any, intervals.
@@ -105,6 +136,7 @@ fn figures(names: &[&str], values: &[f64], intervals: &[Interval]) -> Vec<Figure
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Better {
     Higher,
+    Lower,
 }
 
 impl SliceTable {
@@ -112,6 +144,7 @@ impl SliceTable {
         let first = |slice: &Slice| slice.figures.first().map_or(0.0, |figure| figure.estimate.value);
         slices.sort_by(|a, b| match better {
             Better::Higher => first(a).total_cmp(&first(b)),
+            Better::Lower => first(b).total_cmp(&first(a)),
         });
         SliceTable {
             column: column.to_owned(),
@@ -120,7 +153,7 @@ impl SliceTable {
     }
 }
 
-pub(super) fn check_parts(column: &SliceColumn, rows: usize) -> Result<()> {
+fn check_parts(column: &SliceColumn, rows: usize) -> Result<()> {
     if column.parts.len() == rows {
         return Ok(());
     }
@@ -142,16 +175,21 @@ mod tests {
             labels: &[0, 0, 1, 1, 0, 1],
             predicted: &[0, 0, 1, 0, 1, 0],
             num_classes: 2,
-            groups: None,
         };
         let column = SliceColumn {
             name: "site".into(),
             labels: vec!["a".into(), "b".into()],
             parts: vec![0, 0, 0, 1, 1, 1],
         };
-        let table = classified
-            .by(&column, Some(&BootstrapOptions::default()))
-            .unwrap();
+        let options = |column: &SliceColumn| EvaluateOptions {
+            rows: RowContext {
+                slices: vec![column.clone()],
+                groups: None,
+            },
+            ..EvaluateOptions::default()
+        };
+        let tables = classified.tables(&options(&column)).unwrap();
+        let table = &tables[0];
         let values: Vec<_> = table
             .slices
             .iter()
@@ -165,7 +203,7 @@ mod tests {
             ..column
         };
         assert!(matches!(
-            classified.by(&short, None),
+            classified.tables(&options(&short)),
             Err(Error::LengthMismatch {
                 left: 1,
                 right: 6,

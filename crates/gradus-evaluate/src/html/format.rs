@@ -30,6 +30,30 @@ pub(super) fn probability(share: f64) -> String {
     }
 }
 
+/// Four significant digits, without trailing zeros; powers of ten for the very large and small.
+pub(super) fn significant(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-4..1e7).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let before_point = if magnitude < 1.0 {
+        1
+    } else {
+        magnitude.log10() as i32 + 1
+    };
+    let leading_zeros = if magnitude > 0.0 {
+        (-magnitude.log10().floor()).max(1.0) as i32 - 1
+    } else {
+        0
+    };
+    let decimals = (4 - before_point + leading_zeros).max(0) as usize;
+    let text = format!("{value:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// `407.1 kB`, in powers of 1,000.
 pub(super) fn bytes(value: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
@@ -42,6 +66,15 @@ pub(super) fn bytes(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn four_digits_are_kept() {
+        let texts = [0.0, 1.0, 0.123456, 0.00123456, 12.3456, 12345.6, -2.5, 3e9].map(significant);
+        assert_eq!(
+            texts,
+            ["0", "1", "0.123", "0.00123", "12.35", "12346", "-2.5", "3.000e9"]
+        );
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -21,9 +21,12 @@ mod page;
 mod parallel_chart;
 mod picture;
 mod reliability_chart;
+mod scatter_chart;
+mod score_panels;
 mod severity_chart;
 mod sheet;
 mod stress_page;
+mod task_page;
 mod trial_chart;
 mod view;
 
@@ -35,4 +38,5 @@ pub use page::{Fact, HtmlReport};
 pub use parallel_chart::{ParallelAxis, ParallelThread, parallel_chart};
 pub use sheet::{Sheet, SheetPart, SheetSection, SheetTile};
 pub use stress_page::StressPage;
+pub use task_page::{TaskFigures, TaskPage};
 pub use trial_chart::{TrialPoint, trial_chart};

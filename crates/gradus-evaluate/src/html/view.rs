@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::curve_chart::{self, Place};
 use super::history::{Curve, CurvePanel};
 use super::page::{Fact, HtmlReport};
+use super::score_panels::{self, ScorePanel};
 use super::{class_chart, format, picture};
-use crate::bootstrap::Method;
+use crate::bootstrap::{BootstrapOptions, Method};
 use crate::metrics::{ConfusionMatrix, Normalization};
 use crate::{ClassRow, Estimate, Evaluation, Result, Sample, Slice, SliceTable, WorstError};
 
@@ -36,6 +37,7 @@ pub(super) struct View {
     class_chart_note: Option<String>,
     classes: Vec<ClassView>,
     averages: Vec<ClassView>,
+    scores: Vec<ScorePanel>,
     slices: Vec<SliceView>,
     worst: Vec<ErrorView>,
     columns: Vec<String>,
@@ -48,14 +50,14 @@ pub(super) struct View {
 }
 
 #[derive(Serialize)]
-struct Tile {
-    name: &'static str,
-    value: String,
-    interval: Option<String>,
+pub(super) struct Tile {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) interval: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Panel {
+pub(super) struct Panel {
     title: &'static str,
     names: Vec<String>,
     wide: bool,
@@ -103,13 +105,13 @@ struct ClassView {
 }
 
 #[derive(Serialize)]
-struct Figure {
+pub(super) struct Figure {
     value: String,
     interval: Option<String>,
 }
 
 #[derive(Serialize)]
-struct SliceView {
+pub(super) struct SliceView {
     column: String,
     names: Vec<String>,
     rows: Vec<SliceRow>,
@@ -160,6 +162,7 @@ impl View {
             class_chart_note,
             classes: classes.iter().map(class_view).collect(),
             averages: averages(evaluation),
+            scores: score_panels::of(evaluation)?,
             slices: evaluation.slices.iter().map(slice_view).collect(),
             worst: evaluation
                 .worst_errors
@@ -230,7 +233,7 @@ fn tiles(evaluation: &Evaluation) -> Vec<Tile> {
 }
 
 /// Panels in pairs; of an odd number the first takes a row of its own.
-fn panels(panels: &[CurvePanel]) -> Result<Vec<Panel>> {
+pub(super) fn panels(panels: &[CurvePanel]) -> Result<Vec<Panel>> {
     let view = |(index, panel): (usize, &CurvePanel)| {
         let is_alone = index == 0 && !panels.len().is_multiple_of(2);
         let names = panel.curves.iter().map(Curve::label);
@@ -358,7 +361,7 @@ fn averages(evaluation: &Evaluation) -> Vec<ClassView> {
     averages.map(view).into()
 }
 
-fn slice_view(table: &SliceTable) -> SliceView {
+pub(super) fn slice_view(table: &SliceTable) -> SliceView {
     let names = table
         .slices
         .first()
@@ -441,12 +444,13 @@ fn lineage(report: &HtmlReport<'_>) -> Vec<Fact> {
     facts
 }
 
-fn method(evaluation: &Evaluation) -> String {
-    let Some(options) = &evaluation.report.bootstrap else {
+/// How the intervals were drawn, in words; `groups` says how many groups were resampled whole, if any.
+pub(super) fn resampling_note(options: Option<&BootstrapOptions>, groups: Option<u64>) -> String {
+    let Some(options) = options else {
         return "No intervals were drawn.".to_owned();
     };
     let percent = (options.confidence * 1e4).round() / 1e2;
-    let ranges = format!(
+    format!(
         "Ranges are {percent}\u{202f}% bootstrap intervals ({}) from {} resamples{} (seed {}): how far the figure would \
          move with other samples of the same kind.",
         match options.method {
@@ -455,15 +459,23 @@ fn method(evaluation: &Evaluation) -> String {
             Method::Bca => "BCa",
         },
         format::count(options.resamples as u64),
-        match evaluation.groups {
+        match groups {
             Some(groups) => format!(" of {} groups of samples", format::count(groups)),
             None => String::new(),
         },
         options.seed
-    );
+    )
+}
+
+fn method(evaluation: &Evaluation) -> String {
+    let ranges = resampling_note(evaluation.report.bootstrap.as_ref(), evaluation.groups);
+    let Some(options) = &evaluation.report.bootstrap else {
+        return ranges;
+    };
     if evaluation.confusion.class_counts().correct() < evaluation.n {
         return ranges;
     }
+    let percent = (options.confidence * 1e4).round() / 1e2;
     // Resamples of samples that are all right are all right too. The exact bound is Clopper and Pearson's for no
     // error in n: the rate at which n samples without one have the probability 1 − confidence.
     let bound = 1.0 - (1.0 - options.confidence).powf(1.0 / evaluation.n as f64);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use gradus_data::{Column, Split, TargetKind, load_labelled, read_columns};
 use gradus_evaluate::bootstrap::{BootstrapOptions, Method};
-use gradus_evaluate::html::{HtmlReport, LearningCurves};
+use gradus_evaluate::html::{HtmlReport, LearningCurves, TaskFigures, TaskPage};
 use gradus_evaluate::language_model::{LanguageModel, PerplexityOptions};
 use gradus_evaluate::{
-    Estimate, EvaluateOptions, Evaluation, Predictor, RowContext, SliceColumn, SliceTable, evaluate,
-    evaluate_task, groups_of_column,
+    Estimate, EvaluateOptions, Evaluation, Predictor, RowContext, SliceColumn, SliceTable, TaskEvaluation,
+    evaluate, evaluate_task, groups_of_column,
 };
 use gradus_package::Package;
 
@@ -160,10 +160,10 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
         ..EvaluateOptions::default()
     };
     if predictor.task() != TargetKind::Classification {
-        if args.report.is_some() || !args.slices.is_empty() {
-            bail!("--report and --slices are for classifiers; leave them out, or add --json for all figures");
-        }
         let evaluation = evaluate_task(&predictor, &dataset, &options)?;
+        if let Some(path) = &args.report {
+            write_task_report(path, &folder, data, &evaluation)?;
+        }
         return match global.json {
             true => output::json(&evaluation),
             false => output::write(task_figures::summary(&evaluation).as_bytes()),
@@ -247,7 +247,7 @@ fn summary(evaluation: &Evaluation) -> String {
 }
 
 /// Parts of the data by one column, as a table.
-fn slice_table(slices: &SliceTable) -> String {
+pub(crate) fn slice_table(slices: &SliceTable) -> String {
     let figures = slices
         .slices
         .first()
@@ -286,13 +286,41 @@ pub(crate) fn write_report(
     evaluation: &Evaluation,
 ) -> anyhow::Result<()> {
     let package = Package::open(model)?;
-    let title = model_title(model);
-    let mut report = HtmlReport::new(title, data.display().to_string(), evaluation).with_package(&package);
+    let report = HtmlReport::new(model_title(model), data.display().to_string(), evaluation)
+        .with_package(&package)
+        .with_curves(learning_curves(model)?);
+    write_page(path, &report.render()?)
+}
+
+/// The same for a regression or a model of labels.
+fn write_task_report(
+    path: &Path,
+    model: &Path,
+    data: &Path,
+    evaluation: &TaskEvaluation,
+) -> anyhow::Result<()> {
+    let figures = match evaluation {
+        TaskEvaluation::Classification(evaluation) => return write_report(path, model, data, evaluation),
+        TaskEvaluation::Regression(evaluation) => TaskFigures::Regression(evaluation),
+        TaskEvaluation::Multilabel(evaluation) => TaskFigures::Multilabel(evaluation),
+    };
+    let package = Package::open(model)?;
+    let page = TaskPage::new(model_title(model), data.display().to_string(), &package, figures)
+        .with_curves(learning_curves(model)?);
+    write_page(path, &page.render()?)
+}
+
+/// Those of the run whose folder a package lies in; none elsewhere.
+fn learning_curves(model: &Path) -> anyhow::Result<LearningCurves> {
     let metrics = model.with_file_name("metrics.jsonl");
-    if metrics.is_file() {
-        report = report.with_curves(LearningCurves::open(&metrics)?);
+    match metrics.is_file() {
+        true => Ok(LearningCurves::open(&metrics)?),
+        false => Ok(LearningCurves::default()),
     }
-    gradus_package::write_atomic(path, report.render()?.as_bytes())?;
+}
+
+fn write_page(path: &Path, page: &str) -> anyhow::Result<()> {
+    gradus_package::write_atomic(path, page.as_bytes())?;
     output::say(format_args!("report: {}", path.display()));
     Ok(())
 }

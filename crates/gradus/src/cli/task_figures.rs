@@ -2,17 +2,21 @@
 
 use gradus_evaluate::{Estimate, MultilabelEvaluation, RegressionEvaluation, TaskEvaluation};
 
-use super::evaluate::figure;
+use super::evaluate::{figure, slice_table};
 use super::output::{Table, grouped};
 
 /// What people read of an evaluation; a classifier has a summary of its own.
 pub(crate) fn summary(evaluation: &TaskEvaluation) -> String {
-    let tables = match evaluation {
-        TaskEvaluation::Regression(evaluation) => regression(evaluation),
-        TaskEvaluation::Multilabel(evaluation) => multilabel(evaluation),
-        TaskEvaluation::Classification(evaluation) => totals(&[("accuracy", evaluation.report.accuracy)]),
+    let (tables, slices) = match evaluation {
+        TaskEvaluation::Regression(evaluation) => (regression(evaluation), &evaluation.slices),
+        TaskEvaluation::Multilabel(evaluation) => (multilabel(evaluation), &evaluation.slices),
+        TaskEvaluation::Classification(evaluation) => (
+            totals(&[("accuracy", evaluation.report.accuracy)]),
+            &evaluation.slices,
+        ),
     };
-    format!("{tables}\n{} samples\n", grouped(evaluation.n()))
+    let slices: String = slices.iter().map(slice_table).collect();
+    format!("{tables}\n{slices}{} samples\n", grouped(evaluation.n()))
 }
 
 fn regression(evaluation: &RegressionEvaluation) -> String {
