@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_IMAGE_SIDE;
 use crate::read::folder::class_folders;
 use crate::read::idx::is_idx_name;
+use crate::split_config::SplitConfig;
 use crate::targets::TargetKind;
 
 /// Where the data lies and how it is prepared. Paths are relative to the recipe's folder.
@@ -87,9 +88,14 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
 
-    /// The seed of `validation_fraction` and `max_samples`. Default: 0. The order of training has its own.
+    /// The seed of `validation_fraction`, `max_samples` and `split`. Default: 0. The order of training has its own.
     #[serde(default)]
     pub seed: u64,
+
+    /// Training, validation and test parts made of what `train` names, in place of `validation_fraction` and of files of
+    /// their own. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Box<SplitConfig>>,
 }
 
 /// What kind of files hold the data.
@@ -145,6 +151,7 @@ impl DataConfig {
             image_size: None,
             channels: None,
             seed: 0,
+            split: None,
         }
     }
 
@@ -166,6 +173,9 @@ impl DataConfig {
                 "0 to below 1",
                 self.validation_fraction.to_string(),
             );
+        }
+        if let Some(split) = &self.split {
+            self.check_split(split)?;
         }
         if self.max_samples == Some(0) {
             return out_of_range("max_samples", "at least 1", "0".to_owned());
@@ -190,6 +200,28 @@ impl DataConfig {
         }
         self.check_applies(format)?;
         self.check_targets(format)
+    }
+
+    /// The share of the rows that are learnt from which is held out of them to decide when to stop.
+    pub fn held_out_fraction(&self) -> f64 {
+        match &self.split {
+            Some(split) => split.validation / (split.train + split.validation),
+            None => self.validation_fraction,
+        }
+    }
+
+    /// A part comes from one place.
+    fn check_split(&self, split: &SplitConfig) -> Result<()> {
+        split.validate()?;
+        let twice = [
+            ("validation_fraction", self.validation_fraction > 0.0),
+            ("validation", self.validation.is_some() && split.validation > 0.0),
+            ("test", self.test.is_some() && split.test > 0.0),
+        ];
+        match twice.into_iter().find(|&(_, is_twice)| is_twice) {
+            Some((field, _)) => Err(Error::ConfigSplitTwice { field }),
+            None => Ok(()),
+        }
     }
 
     fn check_applies(&self, format: Format) -> Result<()> {

@@ -154,6 +154,12 @@ pub enum Error {
         /// The format.
         format: Format,
     },
+    /// A part that is named and also divided off.
+    #[error("`{field}` and the table `split` both say where a part comes from; remove one")]
+    ConfigSplitTwice {
+        /// The field.
+        field: &'static str,
+    },
     /// A share that is none.
     #[error("a share of the samples must be from 0 to 1, not {fraction}")]
     SplitFraction {

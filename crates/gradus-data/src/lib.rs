@@ -35,6 +35,7 @@
 mod columns;
 mod config;
 mod dataset;
+mod dividing_columns;
 mod error;
 mod labels;
 pub mod limits;
@@ -46,9 +47,12 @@ mod raw;
 mod read;
 mod samples;
 pub mod split;
+mod split_config;
 mod table;
+mod table_file;
 mod targets;
 pub mod text;
+mod unprepared;
 
 pub use columns::read_columns;
 pub use config::{DataConfig, Format, Normalize};
@@ -60,10 +64,14 @@ pub use locate::Split;
 pub use preprocess::{
     ChannelAffine, ColumnTransform, ImagePreprocessing, Preprocessing, TablePreprocessing, Transform,
 };
+pub use read::advice::{ColumnAdvice, ColumnFault, columns_to_drop};
 pub use read::csv::read_csv;
 pub use read::idx::{IdxImages, read_idx_images, read_idx_labels};
 pub use read::parquet::read_parquet;
 pub use samples::{Features, Samples};
 pub use split::{StratifiedSplit, split_stratified};
+pub use split_config::SplitConfig;
 pub use table::{Cell, Column, ColumnChoice, ColumnValues, Table, TextColumn};
+pub use table_file::{PartFiles, TableFile};
 pub use targets::{TargetEncoding, TargetKind, TargetScale, Targets, ValueColumn};
+pub use unprepared::Unprepared;

@@ -10,7 +10,7 @@ use crate::preprocess::Preprocessing;
 use crate::raw::ReadPlan;
 use crate::read::folder::{self, OtherSizes};
 use crate::samples::{Features, Samples};
-use crate::split::split_stratified;
+use crate::split::{Parts, split_stratified};
 
 /// All parts of the data of one recipe.
 #[derive(Debug)]
@@ -36,11 +36,15 @@ pub fn load(config: &DataConfig, base: &Path) -> Result<Splits> {
     let mut plan = ReadPlan::of_config(config);
     let location = locate(&train_path, format, Split::Train)?;
     let raw = plan.read_labelled(&location)?;
-    let (train_indices, held_out) = choose_samples(config, &raw.targets.strata())?;
-    let preprocessing = raw.fit(&location, config, &train_indices)?;
+    let parts = choose_samples(config, &location, &raw.targets.strata())?;
+    let preprocessing = raw.fit(&location, config, &parts.train)?;
     plan.follow(&preprocessing, raw.targets.names());
 
-    let part = |path: &Option<PathBuf>, split| -> Result<Option<Dataset>> {
+    // A part is divided off what was read, or has files of its own, or there is none.
+    let part = |rows: &[usize], path: &Option<PathBuf>, split| -> Result<Option<Dataset>> {
+        if !rows.is_empty() {
+            return raw.select(rows).prepare(&location, &preprocessing).map(Some);
+        }
         let location = match path {
             Some(path) => Some(locate(&base.join(path), format, split)?),
             None => implied(&train_path, format, split)?,
@@ -49,17 +53,10 @@ pub fn load(config: &DataConfig, base: &Path) -> Result<Splits> {
             .map(|location| plan.read_labelled(&location)?.prepare(&location, &preprocessing))
             .transpose()
     };
-    let test = part(&config.test, Split::Test)?;
-    let validation = match held_out {
-        Some(held_out) => Some(raw.select(&held_out).prepare(&location, &preprocessing)?),
-        None => part(&config.validation, Split::Validation)?,
-    };
-    let everything = train_indices.len() == raw.targets.len();
-    let train = if everything {
-        raw
-    } else {
-        raw.select(&train_indices)
-    };
+    let test = part(&parts.test, &config.test, Split::Test)?;
+    let validation = part(&parts.validation, &config.validation, Split::Validation)?;
+    let everything = parts.train.len() == raw.targets.len();
+    let train = if everything { raw } else { raw.select(&parts.train) };
     let train = train.prepare(&location, &preprocessing)?;
     Ok(Splits {
         train,
@@ -152,27 +149,47 @@ fn picture_inputs(path: &Path, files: Vec<PathBuf>, preprocessing: &Preprocessin
     })
 }
 
-/// Training samples and, when the configuration asks for it, held-out ones.
-fn choose_samples(config: &DataConfig, labels: &[i64]) -> Result<(Vec<usize>, Option<Vec<usize>>)> {
-    let mut chosen: Vec<usize> = (0..labels.len()).collect();
-    if let Some(most) = config.max_samples.filter(|&most| most < labels.len()) {
-        chosen = split_stratified(labels, most as f64 / labels.len() as f64, config.seed)?.held_out;
-    }
+/// Training samples and, when the configuration asks for them, held-out ones.
+fn choose_samples(config: &DataConfig, location: &Location, strata: &[i64]) -> Result<Parts> {
+    let Some(split) = &config.split else {
+        let all: Vec<usize> = (0..strata.len()).collect();
+        return hold_out(config, strata, limit(config, strata, all)?);
+    };
+    let parts = split.divide(location, strata, config.seed)?;
+    let train = limit(config, strata, parts.train)?;
+    Ok(Parts { train, ..parts })
+}
+
+/// At most as many of the samples as the configuration allows, with the classes' shares.
+pub(crate) fn limit(config: &DataConfig, strata: &[i64], chosen: Vec<usize>) -> Result<Vec<usize>> {
+    let Some(most) = config.max_samples.filter(|&most| most < chosen.len()) else {
+        return Ok(chosen);
+    };
+    let strata: Vec<i64> = chosen.iter().map(|&index| strata[index]).collect();
+    let drawn = split_stratified(&strata, most as f64 / chosen.len() as f64, config.seed)?.held_out;
+    Ok(drawn.into_iter().map(|index| chosen[index]).collect())
+}
+
+/// Takes the share `validation_fraction` out of the chosen samples.
+fn hold_out(config: &DataConfig, strata: &[i64], chosen: Vec<usize>) -> Result<Parts> {
     if config.validation_fraction == 0.0 {
-        return Ok((chosen, None));
+        return Ok(Parts {
+            train: chosen,
+            ..Parts::default()
+        });
     }
-    let chosen_labels: Vec<i64> = chosen.iter().map(|&index| labels[index]).collect();
-    let split = split_stratified(&chosen_labels, config.validation_fraction, config.seed)?;
+    let strata: Vec<i64> = chosen.iter().map(|&index| strata[index]).collect();
+    let split = split_stratified(&strata, config.validation_fraction, config.seed)?;
     if split.kept.is_empty() || split.held_out.is_empty() {
         return Err(Error::TooFewToSplit {
             samples: chosen.len(),
             fraction: config.validation_fraction,
         });
     }
-    let original = |side: Vec<usize>| {
-        side.into_iter()
-            .map(|index| chosen[index])
-            .collect::<Vec<usize>>()
-    };
-    Ok((original(split.kept), Some(original(split.held_out))))
+    let original = |side: Vec<usize>| -> Vec<usize> { side.into_iter().map(|index| chosen[index]).collect() };
+    Ok(Parts {
+        train: original(split.kept),
+        validation: original(split.held_out),
+        test: Vec::new(),
+    })
 }

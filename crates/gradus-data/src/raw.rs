@@ -12,6 +12,7 @@ use crate::read::folder::{self, OtherSizes};
 use crate::read::idx::{IdxPair, read_idx_images, read_idx_labels};
 use crate::read::parquet::read_parquet;
 use crate::samples::{Features, Samples, select_rows};
+use crate::split_config::SplitConfig;
 use crate::table::{ColumnChoice, Table};
 use crate::targets::{
     RawTargets, Separated, TargetColumns, TargetEncoding, Targets, flags_of_columns, values_of_columns,
@@ -64,8 +65,12 @@ impl ReadPlan {
 
     pub(crate) fn of_config(config: &DataConfig) -> ReadPlan {
         let targets = TargetColumns::of_config(config);
+        // The column that divides rows is no input, unless it is what there is to learn.
+        let dividing = config.split.as_deref().and_then(SplitConfig::dividing_column);
+        let dividing =
+            dividing.filter(|column| !targets.names().contains(column) && !config.drop.contains(column));
         ReadPlan {
-            drop: config.drop.clone(),
+            drop: config.drop.iter().chain(dividing).cloned().collect(),
             text: [config.categorical.clone(), targets.text()].concat(),
             targets,
             image_size: config.image_size,

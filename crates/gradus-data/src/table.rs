@@ -155,7 +155,11 @@ impl Column {
         }
     }
 
-    fn select(&self, indices: &[usize]) -> Column {
+    /// Copies the cells of the rows at `indices`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn select(&self, indices: &[usize]) -> Column {
         let values = match &self.values {
             ColumnValues::Number(numbers) => {
                 ColumnValues::Number(indices.iter().map(|&i| numbers[i]).collect())

@@ -179,6 +179,24 @@ pub enum Error {
         source: Box<gradus_data::Error>,
     },
 
+    /// Rows to score on that the model was trained on.
+    #[error(
+        "the model was trained on {known} of these {rows} rows: a score on them says little about new ones; score on \
+         rows it has not seen (`--split test` finds those of the recipe's `[data.split]` in the data it divided), or pass \
+         `--allow-trained-rows`"
+    )]
+    TrainedOn {
+        /// Rows that equal a row that was trained on.
+        known: usize,
+        /// Rows in all.
+        rows: usize,
+    },
+    /// A file of training rows that is none.
+    #[error("{} is no sorted list of 4-byte hashes; train or fetch the package again", path.display())]
+    TrainedRowsFile {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// A picture has a number of channels that PNG files have not.
     #[error("a picture has {channels} channels; 1, 3 or 4 can be shown")]
     PictureChannels {

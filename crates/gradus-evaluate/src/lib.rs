@@ -35,6 +35,7 @@ mod reference;
 pub mod stress;
 mod text_embedder;
 mod text_parts;
+pub mod trained_rows;
 
 pub use classification_report::{Averages, ClassRow, ClassificationReport, Estimate};
 pub use comparison::{

@@ -16,6 +16,7 @@
 //! | `model.safetensors` | the weights, in the [safetensors] format, widest element type first and then by name |
 //! | `model-00001-of-00002.safetensors`, …, `model.safetensors.index.json` | in its place above 5 GB: several files, and which tensor lies in which |
 //! | `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`, … | of models of text, as `transformers` has them |
+//! | `trained_rows.u32` | a hash for each row that was trained on; see [`TRAINED_ROWS_FILE`] |
 //! | `gradus.json` | the [`Manifest`]: signature, preprocessing, metrics, compression, lineage, and the length and SHA-256 of each other file |
 //!
 //! `gradus.json` is pretty-printed JSON whose last field is `manifest_sha256`: the SHA-256 of the file's own bytes
@@ -89,6 +90,7 @@ pub mod run;
 pub mod safetensors;
 mod seal;
 mod sparse;
+mod split_record;
 mod statistics;
 mod summary;
 mod versions;
@@ -110,6 +112,7 @@ pub use package::{
 };
 pub use run::RunDir;
 pub use sparse::SparseProblem;
+pub use split_record::{MAX_TRAINED_ROWS, PartRecord, SplitRecord, TRAINED_ROWS_FILE};
 pub use statistics::{FeatureStatistics, Histogram, ReferenceStatistics};
 pub use summary::{FileSummary, PackageSummary, Summary, TensorSummary, summarize};
 pub use versions::{Version, next_version, resolve, versions};

@@ -12,6 +12,7 @@ use crate::compression::CompressionStep;
 use crate::digest::ZERO_HEX;
 use crate::error::{Error, Result};
 use crate::seal::{check_seal, seal};
+use crate::split_record::SplitRecord;
 use crate::statistics::ReferenceStatistics;
 
 /// The newest format that this build writes and reads.
@@ -244,6 +245,9 @@ pub struct Lineage {
     /// The SHA-256 fingerprint of the training data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_sha256: Option<String>,
+    /// How rows were divided, and which were trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitRecord>,
     /// The seed of everything random in its training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,

@@ -111,4 +111,36 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A file of a result's folder could not be read or written.
+    #[error("cannot use {}", path.display())]
+    Files {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process works in the folder.
+    #[error("another process is at work in {}", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder holds a cross-validation that cannot be gone on with.
+    #[error("{} holds a cross-validation with another {what}; choose another folder, or remove it", folder.display())]
+    CrossvalChanged {
+        /// The folder.
+        folder: PathBuf,
+        /// What differs.
+        what: &'static str,
+    },
+    /// Validation data of its own, where each fold has to hold out of its training rows.
+    #[error(
+        "`data.validation` names {}: folds hold out of their own training rows; remove it and set \
+         `data.validation_fraction`", path.display()
+    )]
+    HeldOutFile {
+        /// The validation data.
+        path: PathBuf,
+    },
 }

@@ -6,6 +6,7 @@
 //! ragged, once to fill columns of the right type. That costs less than holding every cell as text.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -180,6 +181,83 @@ impl CsvText<'_> {
         let blank = from.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
         position.line() + blank.filter(|&&byte| byte == b'\n').count() as u64
     }
+}
+
+/// The records of a CSV file as they stand in it, to be copied byte for byte.
+pub(crate) struct CsvRecords {
+    bytes: Vec<u8>,
+    header: Range<usize>,
+    records: Vec<Range<usize>>,
+}
+
+impl CsvRecords {
+    /// Finds the records of a file, plain or gzip. The same files are refused as by [`read_csv`].
+    pub(crate) fn read(path: &Path) -> Result<CsvRecords> {
+        let bytes = read_unpacked(path)?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| Error::NotUtf8 {
+            path: path.to_owned(),
+            line: line_of(&bytes, error.valid_up_to()),
+        })?;
+        let unmarked = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let mark = text.len() - unmarked.len();
+        let csv = CsvText { path, text: unmarked };
+        let width = csv.header(ColumnChoice::default())?.len();
+        let mut starts = Vec::new();
+        csv.for_each_row(width, |record| {
+            // The csv crate counts the blank lines before a record to it.
+            let start = mark + record.position().map_or(0, |position| position.byte() as usize);
+            let blank = bytes[start..]
+                .iter()
+                .take_while(|&&byte| matches!(byte, b'\r' | b'\n'));
+            starts.push(start + blank.count());
+        })?;
+        let Some(&first) = starts.first() else {
+            let path = path.to_owned();
+            return Err(Error::Empty { path, what: "rows" });
+        };
+        let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+        let records = starts
+            .iter()
+            .zip(ends)
+            .map(|(&start, end)| start..trimmed(&bytes, start, end));
+        let records = records.collect();
+        let header = 0..trimmed(&bytes, 0, first);
+        Ok(CsvRecords {
+            bytes,
+            header,
+            records,
+        })
+    }
+
+    /// Number of records, the heading not counted.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The heading and some of the records, each with the line break that the heading has.
+    pub(crate) fn copy(&self, rows: &[usize]) -> Vec<u8> {
+        let newline: &[u8] = match self.bytes[self.header.end..].starts_with(b"\r\n") {
+            true => b"\r\n",
+            false => b"\n",
+        };
+        let ranges = std::iter::once(&self.header).chain(rows.iter().map(|&row| &self.records[row]));
+        let len = ranges.clone().map(|range| range.len() + newline.len()).sum();
+        let mut copied = Vec::with_capacity(len);
+        for range in ranges {
+            copied.extend_from_slice(&self.bytes[range.clone()]);
+            copied.extend_from_slice(newline);
+        }
+        copied
+    }
+}
+
+/// The end of a record without the line breaks that follow it.
+fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
+    let breaks = bytes[start..end]
+        .iter()
+        .rev()
+        .take_while(|&&byte| matches!(byte, b'\r' | b'\n'));
+    end - breaks.count()
 }
 
 /// A field as text. The whole file was checked to be UTF-8, and the csv crate cuts and unquotes at ASCII bytes only.

@@ -1,5 +1,6 @@
 //! Readers: bytes on disk into pixels, labels and tables. They know nothing of models or of preparation.
 
+pub(crate) mod advice;
 pub(crate) mod bytes;
 pub(crate) mod csv;
 pub(crate) mod folder;

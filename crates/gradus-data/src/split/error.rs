@@ -74,6 +74,32 @@ pub enum SplitError {
         /// The row.
         row: usize,
     },
+    /// A group that is none.
+    #[error(
+        "column `{column}`, row {row} (from 0) is empty: it belongs to no group; fill it, or remove the row"
+    )]
+    NoGroup {
+        /// The column.
+        column: String,
+        /// The row.
+        row: usize,
+    },
+    /// Text that cannot be put in order of time.
+    #[error(
+        "column `{column}` holds \"{found}\", which is no time; write numbers or dates such as 2026-03-31"
+    )]
+    NotATime {
+        /// The column.
+        column: String,
+        /// The text.
+        found: String,
+    },
+    /// A column to divide by, of data without columns.
+    #[error("only tables (CSV, Parquet) have columns such as `{column}` to divide by")]
+    NeedsTable {
+        /// The column.
+        column: String,
+    },
     /// A gap or a window that leaves nothing to train on.
     #[error(
         "fold {fold} (from 0) would have nothing to train on: {before} rows are older than its test rows and the gap \

@@ -158,6 +158,20 @@ impl Targets {
         }
     }
 
+    /// The target of one sample as bytes.
+    pub(crate) fn sample_bytes(&self, row: usize) -> Vec<u8> {
+        let width = self.width();
+        let stored = row * width..(row + 1) * width;
+        match self {
+            Targets::Classes { indices, .. } => indices[row].to_le_bytes().to_vec(),
+            Targets::Values { values, .. } => values[stored]
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            Targets::Labels { flags, .. } => flags[stored].to_vec(),
+        }
+    }
+
     /// Checks that these are targets of `samples` samples.
     pub(crate) fn check(&self, samples: usize) -> Result<()> {
         let width = self.width();

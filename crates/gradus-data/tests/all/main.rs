@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod divided_tables;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod idx;

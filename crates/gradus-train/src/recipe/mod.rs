@@ -8,6 +8,7 @@ mod chat_data;
 mod document;
 mod keys;
 mod overrides;
+mod table;
 mod task;
 mod templates;
 mod text_data;
@@ -15,6 +16,7 @@ mod train_config;
 mod transformer;
 
 pub use chat_data::{ChatDataConfig, LoraSettings, PackingName, Pretrained, PretrainedModel, TruncationName};
+pub use table::TableRecipe;
 pub use task::{FineTuningTask, LanguageModelTask, SupervisedTask, Task};
 pub use text_data::{TextDataConfig, TokenizerChoice};
 pub use train_config::{LossName, TrainConfig, TrainPrecision};

@@ -4,12 +4,13 @@ use super::keys::nearest;
 use crate::{Error, Result};
 
 /// Name and text of each template.
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("classifier", include_str!("templates/classifier.toml")),
     ("finetune", include_str!("templates/finetune.toml")),
     ("gpt", include_str!("templates/gpt.toml")),
     ("multilabel", include_str!("templates/multilabel.toml")),
     ("regression", include_str!("templates/regression.toml")),
+    ("table", include_str!("templates/table.toml")),
 ];
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

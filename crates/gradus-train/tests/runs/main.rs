@@ -9,4 +9,6 @@ mod outcomes;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod splits;
+#[cfg(test)]
 mod tasks;

@@ -17,6 +17,7 @@ use super::Global;
 use super::generation_args::WeightsName;
 use super::output::{self, Table, with_interval};
 use super::task_figures;
+use super::unseen::rows_to_score;
 
 /// Score a model on labelled data (a classifier's accuracy, precision, recall, F1 with 95 % intervals, and the confusion
 /// matrix; a regression's errors and R²; F1 of labels), or a language model on text (perplexity and bits per byte).
@@ -40,9 +41,12 @@ pub(crate) struct Args {
     /// How a language model's weights are held: as in the file, or widened to f32.
     #[arg(long, value_enum, default_value_t = WeightsName::Stored)]
     weights: WeightsName,
-    /// The part of the data to score on, where the folder holds several.
+    /// The part of the data to score on, where the folder holds several or the recipe's [data.split] made it.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    /// Score even on rows that the model was trained on, which says little about new ones.
+    #[arg(long)]
+    allow_trained_rows: bool,
     /// Resamples behind each interval; 0 leaves the intervals out.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     bootstrap: usize,
@@ -149,6 +153,13 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
         predictor.preprocessing(),
         predictor.labels(),
     )?;
+    let (dataset, rows) = rows_to_score(
+        &folder,
+        dataset,
+        data,
+        args.split.split(),
+        args.allow_trained_rows,
+    )?;
     let bootstrap = (args.bootstrap > 0).then(|| BootstrapOptions {
         resamples: args.bootstrap,
         method: args.interval.method(),
@@ -156,7 +167,7 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
     });
     let options = EvaluateOptions {
         bootstrap,
-        rows: row_context(args, data)?,
+        rows: row_context(args, data, rows.as_deref())?,
         ..EvaluateOptions::default()
     };
     if predictor.task() != TargetKind::Classification {
@@ -179,18 +190,21 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
     output::write(summary(&evaluation).as_bytes())
 }
 
-/// The columns that rows are divided and grouped by.
-fn row_context(args: &Args, data: &Path) -> anyhow::Result<RowContext> {
+/// The columns that rows are divided and grouped by, at the rows that are scored.
+fn row_context(args: &Args, data: &Path, rows: Option<&[usize]>) -> anyhow::Result<RowContext> {
+    let scored = |column: &Column| rows.map_or_else(|| column.clone(), |rows| column.select(rows));
     let slices = match args.slices.as_slice() {
         [] => Vec::new(),
         names => {
             let table = read_columns(data, names)?;
             let columns = names.iter().filter_map(|name| table.column(name));
-            columns.map(SliceColumn::of_column).collect()
+            columns
+                .map(|column| SliceColumn::of_column(&scored(column)))
+                .collect()
         }
     };
     let groups = match &args.cluster {
-        Some(name) => Some(groups_of_column(&read_column(data, name)?)),
+        Some(name) => Some(groups_of_column(&scored(&read_column(data, name)?))),
         None => None,
     };
     Ok(RowContext { slices, groups })

@@ -11,6 +11,9 @@ mod compare;
 mod completions;
 #[cfg(feature = "train")]
 mod compress;
+#[cfg(feature = "train")]
+mod crossval;
+mod data;
 mod embed;
 mod evaluate;
 mod explain;
@@ -39,6 +42,7 @@ mod task_figures;
 mod train;
 #[cfg(feature = "train")]
 mod tune;
+mod unseen;
 
 use std::process::ExitCode;
 
@@ -85,12 +89,15 @@ enum Command {
     Tune(tune::Args),
     #[cfg(feature = "train")]
     Finetune(finetune::Args),
+    Data(data::Args),
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Stress(stress::Args),
     Compare(compare::Args),
     Calibrate(calibrate::Args),
     Predict(predict::Args),
+    #[cfg(feature = "train")]
+    Crossval(crossval::Args),
     #[cfg(feature = "train")]
     Compress(compress::Args),
     Import(import::Args),
@@ -131,12 +138,15 @@ fn dispatch(command: Command, global: Global) -> anyhow::Result<()> {
         Command::Tune(args) => tune::run(&args, global),
         #[cfg(feature = "train")]
         Command::Finetune(args) => finetune::run(&args, global),
+        Command::Data(args) => data::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),
         Command::Explain(args) => explain::run(&args, global),
         Command::Stress(args) => stress::run(&args, global),
         Command::Compare(args) => compare::run(&args, global),
         Command::Calibrate(args) => calibrate::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
+        #[cfg(feature = "train")]
+        Command::Crossval(args) => crossval::run(&args, global),
         #[cfg(feature = "train")]
         Command::Compress(args) => compress::run(&args, global),
         Command::Import(args) => import::run(&args, global),

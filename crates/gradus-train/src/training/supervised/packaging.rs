@@ -7,9 +7,14 @@ use super::data::TrainingData;
 use super::goal::Goal;
 use crate::Result;
 use crate::recipe::Recipe;
+use gradus_data::SplitConfig;
+use gradus_evaluate::trained_rows::{TrainedRows, record_split};
 use gradus_evaluate::{EvaluateOptions, Predictor, evaluate_task, reference_statistics};
 use gradus_nn::Module;
-use gradus_package::{Encoding, Lineage, Manifest, Package, PackageContents, Signature, TensorSpec};
+use gradus_package::{
+    Encoding, ExtraFiles, Lineage, MAX_TRAINED_ROWS, Manifest, Package, PackageContents, Signature,
+    SplitRecord, TRAINED_ROWS_FILE, TensorSpec,
+};
 use gradus_tensor::DType;
 use std::path::PathBuf;
 
@@ -24,6 +29,8 @@ pub(super) fn package(trained: Supervised, recipe: &Recipe, folder: PathBuf) -> 
     } = trained;
     let tensors = model.state_dict();
     let mut manifest = manifest(&data, &goal, recipe)?;
+    let (record, trained) = divided(&data, recipe);
+    manifest.lineage.split = Some(record);
     let config = serde_json::to_value(config).expect("bug: a model's config is plain data");
     let (dataset, split) = data.measured();
     let predictor = Predictor::from_parts(model, manifest.clone())?;
@@ -34,7 +41,7 @@ pub(super) fn package(trained: Supervised, recipe: &Recipe, folder: PathBuf) -> 
         tensors,
         manifest,
         encoding: Encoding::Dense,
-        files: Default::default(),
+        files: trained,
     };
     let saved = Package::save(&folder, &contents)?;
     Ok(Packaged {
@@ -47,6 +54,26 @@ pub(super) fn package(trained: Supervised, recipe: &Recipe, folder: PathBuf) -> 
             metrics: contents.manifest.metrics,
         },
     })
+}
+
+/// How the rows were divided, and the file that remembers those that were trained on.
+fn divided(data: &TrainingData, recipe: &Recipe) -> (SplitRecord, ExtraFiles) {
+    let config = recipe.task.supervised().map(|task| &task.data);
+    let division = config.and_then(|config| {
+        let division = config.split.clone()?;
+        let seed = Some(division.seed.unwrap_or(config.seed));
+        Some(SplitConfig { seed, ..*division })
+    });
+    let (validation, test) = (data.validation.as_deref(), data.test.as_deref());
+    let record = record_split(division, &data.train, validation, test);
+    let is_kept = data.train.len() <= MAX_TRAINED_ROWS;
+    let file = is_kept.then(|| {
+        (
+            TRAINED_ROWS_FILE.to_owned(),
+            TrainedRows::new(&data.train).to_bytes(),
+        )
+    });
+    (record, file.into_iter().collect())
 }
 
 fn manifest(data: &TrainingData, goal: &Goal, recipe: &Recipe) -> Result<Manifest> {
