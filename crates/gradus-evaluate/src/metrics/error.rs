@@ -62,4 +62,22 @@ pub enum MetricError {
         /// The flag found.
         value: u8,
     },
+
+    /// No metric is called so.
+    #[error("no metric is called `{name}`; there are {known}")]
+    UnknownName {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+
+    /// A task has no such metric.
+    #[error("the metric `{metric}` is not one of {task}")]
+    NotOfTask {
+        /// The metric.
+        metric: String,
+        /// The task.
+        task: &'static str,
+    },
 }

@@ -9,7 +9,7 @@
 //! Weights are one per sample, finite, not negative and not all 0. Where scikit-learn warns and returns NaN, there is
 //! a [`MetricError::Undefined`] here. What a ratio without a denominator is says a [`ZeroDivision`], which classes an
 //! average covers a [`LabelSet`]. Errors of numbers are in [`regression`], of orders in [`ranking`], of generated text in
-//! [`text`].
+//! [`text`]. A [`MetricName`] computes any of them from a model's [`Answers`].
 
 mod accuracy;
 mod average;
@@ -29,6 +29,7 @@ mod jaccard;
 mod log_loss;
 mod matthews;
 mod multilabel;
+mod named;
 mod precision;
 mod precision_recall_curve;
 mod ranked_scores;
@@ -62,6 +63,7 @@ pub(crate) use log_loss::of_sample as log_loss_of_probability;
 pub use log_loss::{Probability, log_loss, sample_log_losses};
 pub use matthews::matthews_correlation;
 pub use multilabel::{LabelCounts, MultilabelFlags, hamming_loss, subset_accuracy};
+pub use named::{Answers, MetricName, MetricTask, NamedAverage};
 pub use precision::{precision, precision_per_class};
 pub use precision_recall_curve::{PrecisionRecallCurve, precision_recall_curve};
 pub use ranked_scores::Score;
