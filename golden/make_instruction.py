@@ -17,7 +17,7 @@ from golden_file import HERE, versions
 
 TEMPLATES = {
     "chatml": "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}{% if message['role'] == 'assistant' %}"
-              "{% generation %}{{ message['content'] + '<|im_end|>' + '\n' }}{% endgeneration %}{% else %}"
+              "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}{% else %}"
               "{{ message['content'] + '<|im_end|>' + '\n' }}{% endif %}{% endfor %}"
               "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
     "plain": "{% for message in messages %}{% if message['role'] == 'assistant' %}A:{% generation %}{{ ' ' + message['content'] + "

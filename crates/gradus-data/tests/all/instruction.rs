@@ -96,11 +96,7 @@ fn only_the_completion_of_a_prompt_is_learned() {
     let learned: Vec<String> = (0..3).map(|index| learned_text(&data, index)).collect();
     assert_eq!(
         learned,
-        [
-            "this<|im_end|>\n",
-            "that<|im_end|>\n",
-            "one<|im_end|>\ntwo<|im_end|>\n"
-        ]
+        ["this<|im_end|>", "that<|im_end|>", "one<|im_end|>two<|im_end|>"]
     );
 }
 
@@ -116,7 +112,7 @@ fn answers_that_the_template_rewrites_are_not_learned() {
     let path = write(folder.path(), "data.jsonl", lines);
     let data = InstructionData::open(&path, &tokenizer("gpt2"), &template, &options(1000)).unwrap();
     // The template's newlines after a tag are trimmed, as everywhere in Jinja.
-    assert_eq!(learned_text(&data, 0), "<think>y</think>two<|im_end|>\n");
+    assert_eq!(learned_text(&data, 0), "<think>y</think>two<|im_end|>");
 }
 
 #[test]

@@ -4,6 +4,10 @@
 //! answer, with what opens the model's turn, and up to after it: both must be beginnings of the whole. Some templates
 //! shorten earlier answers (they drop a model's thoughts once the next question came); such an answer is context, for
 //! it stands there in words that the model would not say. The last answer must be found.
+//!
+//! An answer ends with the token that ends the turn. White space that the template writes behind that token is not learned:
+//! whoever generates stops at the token, so the model never has to say it, and a loss that counts it looks better than
+//! the answers are. (TRL's own training templates count it.)
 
 use std::ops::Range;
 
@@ -18,8 +22,20 @@ pub(super) const LEARNED: u32 = 1 << 31;
 /// Writes an example and encodes it. Ids to be learned are marked with [`LEARNED`].
 pub(super) fn encode(example: &Example, template: &ChatTemplate, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     let text = template.render(&example.messages, GenerationPrompt::Omit, &example.extra)?;
-    let answers = find_answers(example, template, &text)?;
+    let mut answers = find_answers(example, template, &text)?;
     let (ids, offsets) = tokenizer.encode_with_offsets(&text)?;
+    for answer in &mut answers {
+        let specials = ids
+            .iter()
+            .zip(&offsets)
+            .filter(|(id, _)| tokenizer.is_special(**id));
+        let mut inside = specials.filter(|(_, [start, end])| answer.start <= *start && *end <= answer.end);
+        if let Some((_, &[_, end])) = inside.next_back()
+            && text[end..answer.end].trim().is_empty()
+        {
+            answer.end = end;
+        }
+    }
     let borders: Vec<usize> = answers
         .iter()
         .flat_map(|answer| [answer.start, answer.end])
