@@ -5,7 +5,10 @@ One case a hypothesis with its references, hand-made nasty ones first and then r
     tokens                          the hypothesis as sacrebleu's 13a tokenizer makes it
     bleu, chrf, chrf_pp             sacrebleu's sentence scores (chrF2 and chrF2++)
     rouge1, rouge2, rougeL          [precision, recall, F] by rouge-score, not stemmed, against the reference with the highest F
+    stemmed                         the same three F-measures with its Porter stemmer
     exact_match, f1                 the best over the references by the rules of SQuAD 2.0's evaluation script
+
+`stems` are [word, stem] by NLTK's Porter stemmer, of the words of smollm2_text.txt and of made-up words with every ending it knows.
 
 `corpora` are runs of cases (`first`, `count`) with sacrebleu's corpus scores `bleu`, `bleu_precisions`, `bleu_penalty`,
 `chrf` and `chrf_pp`.
@@ -16,9 +19,11 @@ import re
 import string
 from collections import Counter
 
+import nltk
 import rouge_score.rouge_scorer
 import sacrebleu
-from golden_file import versions, write_json
+from golden_file import HERE, versions, write_json
+from nltk.stem.porter import PorterStemmer
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
@@ -54,6 +59,11 @@ NASTY = [
 
 WORDS = ["the", "a", "an", "cat", "Cat", "mat", "sat", "on", "in", "running", "runs", "nationally", "relational", "don't", "well-known", "1,000", "3.14", "7", "U.S.",
          "naïve", "東京", "είναι", "тест", "&amp;", "&quot;", "...", ",", ".", "!", "(so)", "\"", "-", "—", "x-1", "2-3", "#tag", "a_b", "é", "e\u0301", "👍"]
+ENDINGS = ["", "s", "ss", "sses", "ies", "ied", "eed", "ed", "ing", "y", "ational", "tional", "enci", "anci", "izer", "bli", "abli", "alli", "entli", "eli", "ousli", "ization",
+           "ation", "ator", "alism", "iveness", "fulness", "ousness", "aliti", "iviti", "biliti", "fulli", "logi", "icate", "ative", "alize", "iciti", "ical", "ful", "ness", "al",
+           "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "sion", "tion", "ion", "ou", "ism", "ate", "iti", "ous", "ive", "ize", "e", "ll", "lled", "zzing"]
+BEGINNINGS = ["", "a", "b", "y", "yy", "cr", "tre", "fil", "hop", "fail", "tann", "abb", "oy", "toy", "syzyg", "box", "snow", "play", "ge", "the", "mon", "rel", "cond", "operat", "hiss", "fizz", "control",
+              "x9", "2n", "agr", "plast", "conflat", "troubl", "siz", "u", "ov", "eu", "ariv", "hopeful", "nation"]
 SEPARATORS = [" "] * 12 + ["  ", "\t", "\n", "\u00a0", "-\n", ""]
 
 
@@ -102,11 +112,11 @@ def best(scorer, hypothesis, references):
 
 
 def case(hypothesis, references):
-    rouge = best(rouge_score.rouge_scorer.RougeScorer(ROUGE), hypothesis, references)
+    rouge, stemmed = (best(rouge_score.rouge_scorer.RougeScorer(ROUGE, use_stemmer=stemmer), hypothesis, references) for stemmer in [False, True])
     return {"hypothesis": hypothesis, "references": references, "tokens": Tokenizer13a()(hypothesis),
             "bleu": BLEU(effective_order=True).sentence_score(hypothesis, references).score,
             "chrf": CHRF().sentence_score(hypothesis, references).score, "chrf_pp": CHRF(word_order=2).sentence_score(hypothesis, references).score,
-            **{kind: list(rouge[kind]) for kind in ROUGE},
+            **{kind: list(rouge[kind]) for kind in ROUGE}, "stemmed": [stemmed[kind].fmeasure for kind in ROUGE],
             "exact_match": any(normalized(hypothesis) == normalized(reference) for reference in references),
             "f1": max(f1(hypothesis, reference) for reference in references)}
 
@@ -122,12 +132,22 @@ def corpus(cases, first, count):
             "chrf": CHRF().corpus_score(hypotheses, references).score, "chrf_pp": CHRF(word_order=2).corpus_score(hypotheses, references).score}
 
 
+def stems(generator):
+    """Words of four letters and more, which is what rouge-score stems."""
+    stemmer = PorterStemmer()
+    found = sorted(set(re.findall("[a-z0-9]{4,}", (HERE / "smollm2_text.txt").read_text(encoding="utf-8").lower())))
+    words = set(generator.sample(found, 600)) | set(stemmer.pool)
+    for ending in ENDINGS:
+        words |= {generator.choice(BEGINNINGS) + ending for _ in range(12)}
+    return [[word, stemmer.stem(word)] for word in sorted(word for word in words if len(word) > 3)]
+
+
 def main():
     generator = random.Random(SEED)
     cases = [case(*texts) for texts in NASTY + [random_case(generator) for _ in range(RANDOM_CASES)]]
     corpora = [corpus(cases, first, CORPUS) for first in range(0, len(cases), CORPUS)]
     corpora += [corpus(cases, first, count) for first, count in [(0, len(cases)), (0, 1), (0, 4), (6, 1), (7, 2)]]
-    write_json("text_metrics.json", {"corpora": corpora, "made_with": versions(sacrebleu=sacrebleu.__version__, rouge_score="0.1.2"), "cases": cases})
+    write_json("text_metrics.json", {"corpora": corpora, "stems": stems(random.Random(SEED)), "made_with": versions(sacrebleu=sacrebleu.__version__, rouge_score="0.1.2", nltk=nltk.__version__), "cases": cases})
 
 
 if __name__ == "__main__":

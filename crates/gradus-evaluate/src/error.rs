@@ -249,6 +249,75 @@ pub enum Error {
     )]
     NoTokenizer,
 
+    /// A line of a task cannot be used.
+    #[error("{}, line {line}", path.display())]
+    InTask {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+
+    /// A document of a task is no JSON object.
+    #[error("not a JSON object")]
+    TaskJson {
+        /// Where reading it failed.
+        source: serde_json::Error,
+    },
+
+    /// A document of a task asks nothing.
+    #[error(
+        "nothing to ask; give `query` with `choices` and `gold`, `query` with `target`, or `text` to be predicted"
+    )]
+    TaskForm,
+
+    /// A field of a document cannot be used.
+    #[error("`{field}` is {found}, expected {expected}")]
+    TaskField {
+        /// The field.
+        field: String,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+
+    /// A document has two fields that mean the same.
+    #[error("`{first}` and `{second}` name the same thing; put what the model is to read into one of them")]
+    TaskFields {
+        /// One of them.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+
+    /// A task has too many documents.
+    #[error("{} has more than {limit} documents; split it or give a limit", path.display())]
+    TaskDocuments {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The most accepted.
+        limit: usize,
+    },
+
+    /// A few-shot example has no question.
+    #[error("example {index} is a text without a question; examples need `choices` or a `target`")]
+    TaskExample {
+        /// Its place, from 0.
+        index: usize,
+    },
+
+    /// An answer is longer than the model's context.
+    #[error("a choice is {tokens} tokens long, the model's context holds {limit}")]
+    TaskTooLong {
+        /// Tokens of the choice.
+        tokens: usize,
+        /// Tokens of the context.
+        limit: usize,
+    },
+
     /// A text could not be turned into tokens, or back.
     #[error(transparent)]
     Text(#[from] gradus_data::text::TextError),

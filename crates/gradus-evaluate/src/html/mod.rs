@@ -28,6 +28,7 @@ mod sheet;
 mod stress_page;
 mod task_page;
 mod trial_chart;
+mod tasks_page;
 mod view;
 
 pub use bar_chart::share_chart;
@@ -40,3 +41,4 @@ pub use sheet::{Sheet, SheetPart, SheetSection, SheetTile};
 pub use stress_page::StressPage;
 pub use task_page::{TaskFigures, TaskPage};
 pub use trial_chart::{TrialPoint, trial_chart};
+pub use tasks_page::TasksPage;

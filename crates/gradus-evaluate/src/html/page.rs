@@ -92,7 +92,7 @@ impl<'a> HtmlReport<'a> {
 }
 
 /// The templates by name; each page is one of them, and includes the style sheets that it needs.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("report.css", include_str!("../../templates/report.css")),
     ("report.html", include_str!("../../templates/report.html")),
     ("explain.css", include_str!("../../templates/explain.css")),
@@ -100,6 +100,7 @@ const TEMPLATES: [(&str, &str); 10] = [
     ("sheet.html", include_str!("../../templates/sheet.html")),
     ("slices.html", include_str!("../../templates/slices.html")),
     ("task.html", include_str!("../../templates/task.html")),
+    ("tasks.html", include_str!("../../templates/tasks.html")),
     ("stress.css", include_str!("../../templates/stress.css")),
     ("stress.html", include_str!("../../templates/stress.html")),
     (

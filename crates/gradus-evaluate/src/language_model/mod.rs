@@ -5,6 +5,7 @@
 
 mod completion;
 mod perplexity;
+pub mod tasks;
 
 use std::path::Path;
 

@@ -17,4 +17,6 @@ mod real_models;
 mod stress;
 mod support;
 mod task_evaluation;
+#[cfg(test)]
+mod tasks;
 mod text_metrics;

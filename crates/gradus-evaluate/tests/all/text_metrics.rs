@@ -3,8 +3,8 @@
 
 use gradus_evaluate::Error;
 use gradus_evaluate::metrics::text::{
-    ChrfOptions, Rouge, RougeScore, bleu, chrf, exact_match, rouge_of_best, sentence_bleu, sentence_chrf,
-    token_f1, tokenize_13a,
+    ChrfOptions, Rouge, RougeScore, Stemming, bleu, chrf, exact_match, rouge_of_best, sentence_bleu,
+    sentence_chrf, token_f1, tokenize_13a,
 };
 use serde::Deserialize;
 
@@ -40,6 +40,7 @@ struct Case {
     rouge2: [f64; 3],
     #[serde(rename = "rougeL")]
     rouge_l: [f64; 3],
+    stemmed: [f64; 3],
     exact_match: bool,
     f1: f64,
 }
@@ -123,11 +124,28 @@ fn rouge_is_that_of_rouge_score() {
             (Rouge::Rouge2, case.rouge2),
             (Rouge::RougeL, case.rouge_l),
         ] {
-            let got: RougeScore = rouge_of_best(variant, &case.hypothesis, &case.references).unwrap();
+            let got: RougeScore =
+                rouge_of_best(variant, &case.hypothesis, &case.references, Stemming::Off).unwrap();
             let got = [got.precision, got.recall, got.f_measure];
             for (got, want) in got.into_iter().zip(want) {
                 check(&format!("{variant:?}"), &case.hypothesis, got, want);
             }
+        }
+    }
+}
+
+#[test]
+fn stemmed_rouge_is_that_of_rouge_score() {
+    for case in golden().cases {
+        let variants = [Rouge::Rouge1, Rouge::Rouge2, Rouge::RougeL];
+        for (variant, want) in variants.into_iter().zip(case.stemmed) {
+            let got = rouge_of_best(variant, &case.hypothesis, &case.references, Stemming::Porter).unwrap();
+            check(
+                &format!("stemmed {variant:?}"),
+                &case.hypothesis,
+                got.f_measure,
+                want,
+            );
         }
     }
 }
@@ -152,7 +170,7 @@ fn texts_without_references_are_refused() {
         Err(Error::Empty { .. })
     ));
     assert!(matches!(
-        rouge_of_best(Rouge::Rouge1, "a", &none),
+        rouge_of_best(Rouge::Rouge1, "a", &none, Stemming::Off),
         Err(Error::Empty { .. })
     ));
     assert!(matches!(

@@ -14,23 +14,26 @@ use gradus_evaluate::{
 use gradus_package::Package;
 
 use super::Global;
+use super::evaluate_tasks::{self, TaskArgs};
 use super::generation_args::WeightsName;
 use super::output::{self, Table, with_interval};
 use super::task_figures;
 use super::unseen::rows_to_score;
 
 /// Score a model on labelled data (a classifier's accuracy, precision, recall, F1 with 95 % intervals, and the confusion
-/// matrix; a regression's errors and R²; F1 of labels), or a language model on text (perplexity and bits per byte).
+/// matrix; a regression's errors and R²; F1 of labels), or a language model on text (perplexity and bits per byte) or on
+/// questions (accuracy, exact match, F1, BLEU, ROUGE, chrF).
 ///
 /// Examples: gradus evaluate runs/my/model --data data/fashion-mnist-sample --report report.html,
 /// gradus evaluate runs/titanic --data titanic.csv --slices Sex,Age --cluster Family,
-/// and gradus evaluate smollm2.gguf --text chapter.txt
+/// gradus evaluate smollm2.gguf --text chapter.txt,
+/// and gradus evaluate smollm2.gguf --tasks questions.jsonl --shots 3 --shots-from examples.jsonl
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A package, or a training run's folder; with --text also a Hugging Face folder or a GGUF file.
+    /// A package, or a training run's folder; with --text or --tasks also a Hugging Face folder or a GGUF file.
     model: PathBuf,
     /// Labelled data: a folder of IDX files, of pictures by class, a CSV or a Parquet file.
-    #[arg(long, value_name = "PATH", required_unless_present = "text")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["text", "tasks"])]
     data: Option<PathBuf>,
     /// Text that a language model is to predict: its perplexity and bits per byte.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "report"])]
@@ -62,6 +65,8 @@ pub(crate) struct Args {
     /// Also write a report for people: one HTML file.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    tasks: TaskArgs,
 }
 
 /// Parts of a data set, as flags name them.
@@ -109,11 +114,35 @@ impl SplitName {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    if !args.tasks.tasks.is_empty() {
+        return score_tasks(args, global);
+    }
     match (&args.text, &args.data) {
         (Some(text), _) => score_text(args, text, global),
         (None, Some(data)) => score_samples(args, data, global),
-        (None, None) => bail!("give --data or --text"),
+        (None, None) => bail!("give --data, --text or --tasks"),
     }
+}
+
+/// How well a language model answers questions.
+fn score_tasks(args: &Args, global: Global) -> anyhow::Result<()> {
+    let run = evaluate_tasks::Run {
+        model: &LanguageModel::open(&args.model, args.weights.into())?,
+        title: model_title(&args.model),
+        bootstrap: bootstrap(args),
+        report: args.report.as_deref(),
+        json: global.json,
+    };
+    evaluate_tasks::run(&args.tasks, &run)
+}
+
+/// How intervals are drawn, if they are.
+fn bootstrap(args: &Args) -> Option<BootstrapOptions> {
+    (args.bootstrap > 0).then(|| BootstrapOptions {
+        resamples: args.bootstrap,
+        method: args.interval.method(),
+        ..Default::default()
+    })
 }
 
 /// How well a language model predicts a text.
@@ -160,13 +189,8 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
         args.split.split(),
         args.allow_trained_rows,
     )?;
-    let bootstrap = (args.bootstrap > 0).then(|| BootstrapOptions {
-        resamples: args.bootstrap,
-        method: args.interval.method(),
-        ..Default::default()
-    });
     let options = EvaluateOptions {
-        bootstrap,
+        bootstrap: bootstrap(args),
         rows: row_context(args, data, rows.as_deref())?,
         ..EvaluateOptions::default()
     };

@@ -16,6 +16,7 @@ mod crossval;
 mod data;
 mod embed;
 mod evaluate;
+mod evaluate_tasks;
 mod explain;
 mod export;
 mod failure;

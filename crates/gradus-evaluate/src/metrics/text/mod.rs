@@ -10,6 +10,7 @@
 mod bleu;
 mod chrf;
 mod counts;
+mod porter;
 mod rouge;
 mod squad;
 mod tokenize_13a;
@@ -19,7 +20,7 @@ use crate::{Error, Result};
 
 pub use bleu::{BleuScore, BleuStatistics, bleu, sentence_bleu};
 pub use chrf::{ChrfOptions, chrf, sentence_chrf};
-pub use rouge::{Rouge, RougeScore, rouge, rouge_of_best};
+pub use rouge::{Rouge, RougeScore, Stemming, rouge, rouge_of_best};
 pub use squad::{exact_match, normalize_answer, token_f1};
 pub use tokenize_13a::tokenize_13a;
 

@@ -1,6 +1,7 @@
 //! ROUGE: how much of a reference summary is found again.
 
 use super::counts::{ngrams, overlap};
+use super::porter;
 use crate::{Error, Result};
 
 /// The variants of ROUGE.
@@ -12,6 +13,16 @@ pub enum Rouge {
     Rouge2,
     /// The longest sequence of words that both have in this order, over the whole text.
     RougeL,
+}
+
+/// Which words count as the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stemming {
+    /// Those that are spelled alike.
+    #[default]
+    Off,
+    /// Those with the same stem by Porter's rules, where they have more than three letters: `rouge-score`'s `use_stemmer`.
+    Porter,
 }
 
 /// A ROUGE score: each number from 0 to 1.
@@ -44,19 +55,18 @@ impl RougeScore {
     }
 }
 
-/// ROUGE as the `rouge-score` package computes it without stemming: words are runs of `a`-`z` and `0`-`9` of the text in
+/// ROUGE as the `rouge-score` package computes it: words are runs of `a`-`z` and `0`-`9` of the text in
 /// lower case.
 ///
 /// C.-Y. Lin, *ROUGE: A Package for Automatic Evaluation of Summaries*, 2004.
 ///
 /// ```
-/// use gradus_evaluate::metrics::text::{Rouge, rouge};
-/// let score = rouge(Rouge::RougeL, "The quick dog jumps", "the quick brown fox jumps");
+/// use gradus_evaluate::metrics::text::{Rouge, Stemming, rouge};
+/// let score = rouge(Rouge::RougeL, "The quick dog jumps", "the quick brown fox jumps", Stemming::Off);
 /// assert_eq!((score.precision, score.recall), (0.75, 0.6));
 /// ```
-pub fn rouge(variant: Rouge, prediction: &str, reference: &str) -> RougeScore {
-    let (prediction, reference) = (prediction.to_lowercase(), reference.to_lowercase());
-    let (prediction, reference) = (tokens(&prediction), tokens(&reference));
+pub fn rouge(variant: Rouge, prediction: &str, reference: &str, stemming: Stemming) -> RougeScore {
+    let (prediction, reference) = (tokens(prediction, stemming), tokens(reference, stemming));
     match variant {
         Rouge::Rouge1 => of_ngrams(&prediction, &reference, 1),
         Rouge::Rouge2 => of_ngrams(&prediction, &reference, 2),
@@ -76,10 +86,11 @@ pub fn rouge_of_best<R: AsRef<str>>(
     variant: Rouge,
     prediction: &str,
     references: &[R],
+    stemming: Stemming,
 ) -> Result<RougeScore> {
     references
         .iter()
-        .map(|reference| rouge(variant, prediction, reference.as_ref()))
+        .map(|reference| rouge(variant, prediction, reference.as_ref(), stemming))
         .reduce(|best, score| {
             if score.f_measure > best.f_measure {
                 score
@@ -93,13 +104,18 @@ pub fn rouge_of_best<R: AsRef<str>>(
 }
 
 /// Words of a text in lower case.
-fn tokens(text: &str) -> Vec<&str> {
+fn tokens(text: &str, stemming: Stemming) -> Vec<String> {
+    let text = text.to_lowercase();
     text.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit()))
         .filter(|token| !token.is_empty())
+        .map(|token| match stemming {
+            Stemming::Porter if token.len() > 3 => porter::stem(token),
+            Stemming::Porter | Stemming::Off => token.to_owned(),
+        })
         .collect()
 }
 
-fn of_ngrams(prediction: &[&str], reference: &[&str], order: usize) -> RougeScore {
+fn of_ngrams(prediction: &[String], reference: &[String], order: usize) -> RougeScore {
     let (prediction, reference) = (ngrams(prediction, order), ngrams(reference, order));
     RougeScore::new(
         overlap(&prediction, &reference),
@@ -109,7 +125,7 @@ fn of_ngrams(prediction: &[&str], reference: &[&str], order: usize) -> RougeScor
 }
 
 /// The length of the longest common subsequence, in memory of one row of its table.
-fn longest_common(a: &[&str], b: &[&str]) -> u64 {
+fn longest_common(a: &[String], b: &[String]) -> u64 {
     let mut row = vec![0; b.len() + 1];
     for left in a {
         let mut diagonal = 0;
