@@ -69,9 +69,9 @@ pub(super) fn train_fold(
     let data = TrainingData::from(training.samples.prepare(&rows)?);
     let folder = training.store.run_folder(id);
     let options = TrainOptions {
-        folder: folder.clone(),
         resume: true,
         stop: training.stop.clone(),
+        ..TrainOptions::new(&folder)
     };
     let outcome = train_on(&recipe, &data, &options, &mut Silent)?;
     if outcome.reason == StopReason::Interrupted {
@@ -109,10 +109,7 @@ fn recipe_of(recipe: &Recipe, repeat: usize) -> Recipe {
 
 /// Takes what the recipe wants to validate on out of the training rows.
 fn hold_out(training: &Training<'_>, recipe: &Recipe, train: Vec<usize>, test: Vec<usize>) -> Result<Parts> {
-    let task = recipe
-        .task
-        .classification()
-        .ok_or(gradus_train::Error::NoSamples)?;
+    let task = recipe.task.supervised().ok_or(gradus_train::Error::NoSamples)?;
     let fraction = task.data.held_out_fraction();
     if fraction == 0.0 {
         return Ok(Parts {

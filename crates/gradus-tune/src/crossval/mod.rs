@@ -112,10 +112,7 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(recipe: &'a Recipe, options: &'a CrossvalOptions) -> Result<Plan<'a>> {
-        let task = recipe
-            .task
-            .classification()
-            .ok_or(gradus_train::Error::NoSamples)?;
+        let task = recipe.task.supervised().ok_or(gradus_train::Error::NoSamples)?;
         if let Some(path) = &task.data.validation {
             let path = path.clone();
             return Err(Error::HeldOutFile { path });
