@@ -27,8 +27,8 @@ mod severity_chart;
 mod sheet;
 mod stress_page;
 mod task_page;
-mod trial_chart;
 mod tasks_page;
+mod trial_chart;
 mod view;
 
 pub use bar_chart::share_chart;
@@ -40,5 +40,5 @@ pub use parallel_chart::{ParallelAxis, ParallelThread, parallel_chart};
 pub use sheet::{Sheet, SheetPart, SheetSection, SheetTile};
 pub use stress_page::StressPage;
 pub use task_page::{TaskFigures, TaskPage};
-pub use trial_chart::{TrialPoint, trial_chart};
 pub use tasks_page::TasksPage;
+pub use trial_chart::{TrialPoint, trial_chart};
