@@ -101,8 +101,6 @@ const TEMPLATES: [(&str, &str); 11] = [
     ("slices.html", include_str!("../../templates/slices.html")),
     ("task.html", include_str!("../../templates/task.html")),
     ("tasks.html", include_str!("../../templates/tasks.html")),
-    ("slices.html", include_str!("../../templates/slices.html")),
-    ("task.html", include_str!("../../templates/task.html")),
     ("stress.css", include_str!("../../templates/stress.css")),
     ("stress.html", include_str!("../../templates/stress.html")),
     (
