@@ -44,9 +44,10 @@ pub use comparison::{
 };
 pub use error::{Error, Result};
 pub use evaluation::{
-    ColumnValue, EvaluateOptions, Evaluation, Figure, LabelRow, MultilabelEvaluation, OutputRow, Picture,
-    RegressionEvaluation, RowContext, Sample, Slice, SliceColumn, SliceTable, TaskEvaluation, WorstError,
-    evaluate, evaluate_multilabel, evaluate_regression, evaluate_task, groups_of_column, score,
+    ClassCurves, ColumnValue, EvaluateOptions, Evaluation, Figure, LabelRow, MultilabelEvaluation, OutputRow,
+    Picture, RegressionEvaluation, RowContext, Sample, ScoreCurves, Slice, SliceColumn, SliceTable,
+    TaskEvaluation, WorstError, evaluate, evaluate_multilabel, evaluate_regression, evaluate_task,
+    groups_of_column, score,
 };
 pub use predictions::Predictions;
 pub use predictor::Predictor;

@@ -1,5 +1,6 @@
 //! Scoring a model on a data set.
 
+mod curves;
 mod multilabel;
 mod regression;
 mod rows;
@@ -15,6 +16,7 @@ use gradus_data::{Dataset, Preprocessing, TargetKind};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+pub use curves::{ClassCurves, ScoreCurves};
 pub use multilabel::{LabelRow, MultilabelEvaluation, evaluate_multilabel};
 pub use regression::{OutputRow, RegressionEvaluation, evaluate_regression};
 pub use rows::{RowContext, SliceColumn, groups_of_column};
@@ -71,6 +73,9 @@ pub struct Evaluation {
     /// Bootstrap interval of the log-loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_loss_interval: Option<Interval>,
+    /// How well the probabilities rank the samples of each class; absent when all are of one class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curves: Option<ScoreCurves>,
     /// How sure the model is against how often it is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Reliability>,
@@ -179,6 +184,7 @@ pub fn score(
         confusion,
         log_loss: losses.iter().sum::<f64>() / losses.len() as f64,
         log_loss_interval: mean_interval(&losses, dataset.labels(), options)?,
+        curves: score_curves(predictions, dataset, options)?,
         calibration: Some(Reliability::new(predictions, dataset.labels())?),
         groups: options.rows.groups.as_deref().map(number_of_groups),
         slices: classified.tables(options)?,
@@ -197,20 +203,43 @@ fn mean_interval(values: &[f64], labels: &[i64], options: &EvaluateOptions) -> R
     let Some(bootstrap) = &options.bootstrap else {
         return Ok(None);
     };
-    let sample = match (&options.rows.groups, bootstrap.resampling) {
-        (Some(groups), _) => RowSample::grouped(groups)?,
-        (None, Resampling::Rows) => RowSample::new(values.len())?,
-        (None, Resampling::Stratified) => RowSample::stratified(labels)?,
-    };
-    let found = row_intervals(&sample, bootstrap, 1, |weights, out| {
-        let sum: f64 = weights
-            .iter()
-            .zip(values)
-            .map(|(weight, value)| weight * value)
-            .sum();
-        out[0] = sum / weights.iter().sum::<f64>();
-    })?;
+    let found = row_intervals(
+        &row_sample(labels, options, bootstrap)?,
+        bootstrap,
+        1,
+        |weights, out| {
+            let sum: f64 = weights
+                .iter()
+                .zip(values)
+                .map(|(weight, value)| weight * value)
+                .sum();
+            out[0] = sum / weights.iter().sum::<f64>();
+        },
+    )?;
     Ok(found.first().copied().flatten())
+}
+
+fn score_curves(
+    predictions: &Predictions,
+    dataset: &Dataset,
+    options: &EvaluateOptions,
+) -> Result<Option<ScoreCurves>> {
+    let labels = dataset.labels();
+    let sample = match &options.bootstrap {
+        Some(bootstrap) => Some((bootstrap, row_sample(labels, options, bootstrap)?)),
+        None => None,
+    };
+    let intervals = sample.as_ref().map(|(bootstrap, sample)| (*bootstrap, sample));
+    ScoreCurves::of(predictions, labels, dataset.label_names(), intervals)
+}
+
+/// What a resample of rows draws.
+fn row_sample(labels: &[i64], options: &EvaluateOptions, bootstrap: &BootstrapOptions) -> Result<RowSample> {
+    match (&options.rows.groups, bootstrap.resampling) {
+        (Some(groups), _) => RowSample::grouped(groups),
+        (None, Resampling::Rows) => RowSample::new(labels.len()),
+        (None, Resampling::Stratified) => RowSample::stratified(labels),
+    }
 }
 
 impl Evaluation {

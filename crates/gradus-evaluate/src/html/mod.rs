@@ -22,6 +22,7 @@ mod parallel_chart;
 mod picture;
 mod reliability_chart;
 mod scatter_chart;
+mod score_chart;
 mod score_panels;
 mod severity_chart;
 mod sheet;

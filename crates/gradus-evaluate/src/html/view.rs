@@ -38,6 +38,7 @@ pub(super) struct View {
     classes: Vec<ClassView>,
     averages: Vec<ClassView>,
     scores: Vec<ScorePanel>,
+    scored: Option<String>,
     slices: Vec<SliceView>,
     worst: Vec<ErrorView>,
     columns: Vec<String>,
@@ -163,6 +164,7 @@ impl View {
             classes: classes.iter().map(class_view).collect(),
             averages: averages(evaluation),
             scores: score_panels::of(evaluation)?,
+            scored: score_panels::note(evaluation),
             slices: evaluation.slices.iter().map(slice_view).collect(),
             worst: evaluation
                 .worst_errors

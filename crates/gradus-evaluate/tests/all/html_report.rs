@@ -102,8 +102,8 @@ fn pictures_and_charts_are_described() {
     let page = page();
     assert_eq!(page.matches("<img ").count(), 6);
     assert_eq!(page.matches("alt=\"Sample ").count(), 6);
-    assert_eq!(page.matches("<svg ").count(), 3);
-    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 3);
+    assert_eq!(page.matches("<svg ").count(), 5);
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 5);
     assert!(
         page.contains("<html lang=\"en\">") && page.contains("<caption>") && page.contains("scope=\"col\"")
     );

@@ -277,6 +277,10 @@ fn summary(evaluation: &Evaluation) -> String {
         interval: evaluation.log_loss_interval,
     };
     totals.row(["log-loss".to_owned(), figure(log_loss)]);
+    if let Some(curves) = &evaluation.curves {
+        totals.row(["ROC-AUC".to_owned(), figure(curves.roc_auc)]);
+        totals.row(["average precision".to_owned(), figure(curves.average_precision)]);
+    }
     let slices: String = evaluation.slices.iter().map(slice_table).collect();
     format!(
         "{classes}\n{totals}\n{slices}{} samples\n",
