@@ -22,11 +22,10 @@ fn smallest(sampler: Sampler, seed: u64, count: u64, function: fn(&[f64]) -> f64
             trials: &trials,
         };
         let point = sampler.suggest(&history, number).unwrap();
-        assert_eq!(
-            point,
-            sampler.suggest(&history, number).unwrap(),
-            "the same history gives the same point"
-        );
+        if number % 40 == 39 {
+            let again = sampler.suggest(&history, number).unwrap();
+            assert_eq!(point, again, "the same history gives the same point");
+        }
         let value = ExactF64(function(&point));
         trials.push(Trial {
             state: State::Complete { value },
@@ -46,13 +45,13 @@ fn rosenbrock(point: &[f64]) -> f64 {
     (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2) + point[2].log10().powi(2)
 }
 
-/// The middle one of five searches.
+/// The middle one of three searches.
 fn median(sampler: Sampler, count: u64, function: fn(&[f64]) -> f64) -> f64 {
-    let mut found: Vec<f64> = (0..5)
+    let mut found: Vec<f64> = (0..3)
         .map(|seed| smallest(sampler, seed, count, function))
         .collect();
     found.sort_by(f64::total_cmp);
-    found[2]
+    found[1]
 }
 
 #[test]
