@@ -18,6 +18,8 @@ pub struct IntegratedGradients {
     /// they miss more, the path is halved where the misses are, and the halves again, until they do not. `None`, the default,
     /// takes exactly `steps` gradients, as Captum does.
     pub tolerance: Option<f64>,
+    /// Gradients that halving may take for one row; default 8192. What is still missed then shows in the convergence delta.
+    pub most_steps: usize,
 }
 
 impl Default for IntegratedGradients {
@@ -26,6 +28,7 @@ impl Default for IntegratedGradients {
             steps: 50,
             rule: Quadrature::default(),
             tolerance: None,
+            most_steps: 8192,
         }
     }
 }
@@ -76,8 +79,13 @@ pub fn integrated_gradients(
             let missed = sums[row * row_len..][..row_len].iter().sum::<f64>() - change;
             let allowed = tolerance * change.abs().max(1.0);
             if missed.abs() > allowed {
-                let ends = [baseline_scores[row], scores[row]];
-                path.refine(row, ends, allowed, &mut sums[row * row_len..][..row_len])?;
+                let goal = Goal {
+                    ends: [baseline_scores[row], scores[row]],
+                    allowed,
+                    // Every stretch is looked at while halving and once more for its integral.
+                    most_stretches: (options.most_steps / (2 * POINTS)).max(FIRST_STRETCHES),
+                };
+                path.refine(row, &goal, &mut sums[row * row_len..][..row_len])?;
             }
         }
     }
@@ -126,8 +134,15 @@ struct Stretch {
 const POINTS: usize = 4;
 /// Stretches that a refined path starts from.
 const FIRST_STRETCHES: usize = 16;
-/// Stretches that one row may be cut into; what is still missed then shows in the convergence delta.
-const MOST_STRETCHES: usize = 1024;
+
+/// What refining a row is for.
+struct Goal {
+    /// Outputs of the baseline and of the row.
+    ends: [f64; 2],
+    /// What all stretches together may miss.
+    allowed: f64,
+    most_stretches: usize,
+}
 
 impl Path<'_> {
     /// What the integral of the gradient over each part, times the distance to the baseline, adds up to over the inputs.
@@ -175,14 +190,14 @@ impl Path<'_> {
         }
     }
 
-    /// The integral of one row from anew: the path is cut where it misses most until all stretches together miss at most
-    /// `allowed`.
-    fn refine(&self, row: usize, ends: [f64; 2], allowed: f64, sums: &mut [f64]) -> Result<()> {
+    /// The integral of one row from anew: the path is cut where it misses most until all stretches together miss no more than
+    /// they may.
+    fn refine(&self, row: usize, goal: &Goal, sums: &mut [f64]) -> Result<()> {
         let nodes = Quadrature::GaussLegendre.nodes(POINTS)?;
         let whole = Stretch {
             from: 0.0,
             to: 1.0,
-            ends,
+            ends: goal.ends,
         };
         let mut settled: Vec<Part> = Vec::new();
         let mut open = self.cut(row, &[whole], FIRST_STRETCHES)?;
@@ -191,18 +206,17 @@ impl Path<'_> {
             let totals = self.integrals(&parts, &nodes, |_, _| {})?;
             let count = settled.len() + open.len();
             // Stretches that miss less than this cannot miss half of what is allowed together.
-            let share = 0.5 * allowed / count as f64;
-            let misses = |(stretch, total): &(&Stretch, &f64)| {
-                (**total - (stretch.ends[1] - stretch.ends[0])).abs() > share
-            };
-            let (missing, fine): (Vec<_>, Vec<_>) = open.iter().zip(&totals).partition(misses);
-            settled.extend(fine.iter().map(|(stretch, _)| stretch.part(row)));
-            let missing: Vec<Stretch> = missing.into_iter().map(|(stretch, _)| *stretch).collect();
-            if count + missing.len() > MOST_STRETCHES {
-                settled.extend(missing.iter().map(|stretch| stretch.part(row)));
-                break;
-            }
-            open = self.cut(row, &missing, 2)?;
+            let share = 0.5 * goal.allowed / count as f64;
+            let missed = open.iter().zip(&totals);
+            let mut missed: Vec<(f64, Stretch)> = missed
+                .map(|(stretch, total)| ((total - (stretch.ends[1] - stretch.ends[0])).abs(), *stretch))
+                .collect();
+            missed.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let wanting = missed.partition_point(|(miss, _)| *miss > share);
+            let (halved, fine) = missed.split_at(wanting.min(goal.most_stretches.saturating_sub(count)));
+            settled.extend(fine.iter().map(|(_, stretch)| stretch.part(row)));
+            let halved: Vec<Stretch> = halved.iter().map(|(_, stretch)| *stretch).collect();
+            open = self.cut(row, &halved, 2)?;
         }
         sums.fill(0.0);
         self.integrals(&settled, &nodes, |_, pieces| {

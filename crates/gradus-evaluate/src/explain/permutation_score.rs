@@ -174,7 +174,16 @@ pub fn permutation_of_dataset(
     let mut rows = vec![0.0; dataset.len() * model.row_len()];
     dataset.samples().gather(&indices, &mut rows);
     let features = shap_features(preprocessing, cells);
-    let score = |outputs: &[f32]| metric.of(outputs, dataset.targets());
+    // Probabilities are those that the package gives; which is the largest does not depend on the temperature.
+    let temperature = predictor.temperature();
+    let is_tempered = metric == PermutationScore::LogLikelihood && temperature != 1.0;
+    let score = |outputs: &[f32]| match is_tempered {
+        true => {
+            let tempered = outputs.iter().map(|&output| (f64::from(output) / temperature) as f32);
+            metric.of(&tempered.collect::<Vec<_>>(), dataset.targets())
+        }
+        false => metric.of(outputs, dataset.targets()),
+    };
     Ok(GlobalImportance {
         metric,
         options: *options,

@@ -31,7 +31,7 @@ fn saliency_and_integrated_gradients_are_captums() {
         let trapezoid = IntegratedGradients {
             steps: 20,
             rule: Quadrature::RiemannTrapezoid,
-            tolerance: None,
+            ..IntegratedGradients::default()
         };
         for (name, baseline, options) in [
             ("ig", &zeros, IntegratedGradients::default()),
@@ -117,6 +117,7 @@ fn refinement_agrees_with_very_many_steps() {
             steps,
             rule,
             tolerance,
+            ..IntegratedGradients::default()
         };
         let refined = options(1, Quadrature::GaussLegendre, Some(1e-4));
         let fine = options(4_000, Quadrature::RiemannMiddle, None);

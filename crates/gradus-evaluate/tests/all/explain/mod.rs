@@ -2,5 +2,6 @@
 
 mod golden;
 mod gradients;
+mod page;
 mod perturbations;
 mod text;

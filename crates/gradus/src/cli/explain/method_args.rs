@@ -5,8 +5,13 @@ use gradus_evaluate::explain::{
     SmoothGrad, TextBaseline, TextMethod,
 };
 
-/// The least that attributions of `integrated-gradients` may miss unless the number of steps is given.
+/// What attributions of `integrated-gradients` may miss unless the number of steps is given.
 const TOLERANCE: f64 = 1e-3;
+
+/// The same of texts, and how many gradients they may take: those of a language model cost seconds, and near a baseline of
+/// zeros its normalisation bends the path as sharply as it can be bent.
+const TEXT_TOLERANCE: f64 = 1e-2;
+const MOST_TEXT_STEPS: usize = 512;
 
 /// How to explain.
 #[derive(clap::Args)]
@@ -17,7 +22,8 @@ pub(crate) struct MethodArgs {
     /// What inputs are compared with, by methods that compare.
     #[arg(long, value_enum, default_value_t = BaselineName::Zero)]
     pub baseline: BaselineName,
-    /// integrated-gradients: take exactly N steps. Default: 50, and more where they do not add up to 0.1 %.
+    /// integrated-gradients: take exactly N steps. Default: 50, and more where they do not add up to 0.1 % (1 % for
+    /// texts).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// integrated-gradients: how the integral is approximated.
@@ -179,7 +185,11 @@ impl MethodArgs {
     pub(crate) fn for_text(&self) -> Option<TextMethod> {
         Some(match self.method {
             MethodName::Saliency => TextMethod::Saliency,
-            MethodName::IntegratedGradients => TextMethod::IntegratedGradients(self.integrated_gradients()),
+            MethodName::IntegratedGradients => TextMethod::IntegratedGradients(IntegratedGradients {
+                tolerance: self.steps.is_none().then_some(TEXT_TOLERANCE),
+                most_steps: MOST_TEXT_STEPS,
+                ..self.integrated_gradients()
+            }),
             MethodName::Smoothgrad => TextMethod::SmoothGrad(self.smooth_grad()),
             MethodName::Occlusion => TextMethod::Occlusion,
             MethodName::KernelShap => TextMethod::KernelShap(self.kernel_shap()),
@@ -202,6 +212,7 @@ impl MethodArgs {
             steps: self.steps.unwrap_or(IntegratedGradients::default().steps),
             rule: self.rule.into(),
             tolerance: self.steps.is_none().then_some(TOLERANCE),
+            ..IntegratedGradients::default()
         }
     }
 
