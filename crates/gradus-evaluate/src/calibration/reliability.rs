@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Predictions, Result};
+use crate::metrics::{CalibrationBin, expected_calibration_error, reliability_bins};
+use crate::{Predictions, Result};
 
 /// Bins of confidence, as many as in Guo et al. (2017).
 const BINS: usize = 15;
@@ -37,61 +38,44 @@ impl Reliability {
     /// The diagram of predictions whose true classes are `labels`.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] unless there is one label per prediction.
+    /// Those of [`expected_calibration_error`] for labels that are not those of the predictions.
     pub fn new(predictions: &Predictions, labels: &[i64]) -> Result<Self> {
-        let bins = bins(predictions, labels)?;
+        let (probabilities, classes) = (all_probabilities(predictions), predictions.num_classes());
+        let filled = reliability_bins(labels, &probabilities, classes, BINS, None)?;
         let n = predictions.len() as f64;
-        let sum =
-            |of: fn(&ReliabilityBin) -> f64| bins.iter().map(|bin| bin.count as f64 * of(bin)).sum::<f64>();
+        let sum = |of: fn(&CalibrationBin) -> f64| filled.iter().map(|bin| bin.weight * of(bin)).sum::<f64>();
         let losses = predictions.probabilities_of(labels).into_iter().map(|p| -p.ln());
         Ok(Self {
-            expected_calibration_error: error_of(&bins),
+            expected_calibration_error: expected_calibration_error(
+                labels,
+                &probabilities,
+                classes,
+                BINS,
+                None,
+            )?,
             log_loss: losses.sum::<f64>() / n,
-            mean_confidence: sum(|bin| bin.confidence) / n,
-            accuracy: sum(|bin| bin.accuracy) / n,
-            bins,
+            mean_confidence: sum(|bin| bin.predicted) / n,
+            accuracy: sum(|bin| bin.observed) / n,
+            bins: filled
+                .iter()
+                .map(|bin| ReliabilityBin {
+                    count: bin.weight as u64,
+                    confidence: bin.predicted,
+                    accuracy: bin.observed,
+                })
+                .collect(),
         })
     }
 }
 
 /// The expected calibration error alone.
 pub(crate) fn calibration_error(predictions: &Predictions, labels: &[i64]) -> Result<f64> {
-    Ok(error_of(&bins(predictions, labels)?))
+    let probabilities = all_probabilities(predictions);
+    expected_calibration_error(labels, &probabilities, predictions.num_classes(), BINS, None)
 }
 
-fn error_of(bins: &[ReliabilityBin]) -> f64 {
-    let total: f64 = bins.iter().map(|bin| bin.count as f64).sum();
-    let gaps = bins
-        .iter()
-        .map(|bin| bin.count as f64 * (bin.confidence - bin.accuracy).abs());
-    gaps.sum::<f64>() / total
-}
-
-/// The bins that hold samples; each includes its upper edge.
-fn bins(predictions: &Predictions, labels: &[i64]) -> Result<Vec<ReliabilityBin>> {
-    if labels.len() != predictions.len() {
-        return Err(Error::LengthMismatch {
-            left_name: "labels",
-            left: labels.len(),
-            right_name: "the predictions",
-            right: predictions.len(),
-        });
-    }
-    let mut sums = [(0u64, 0.0, 0u64); BINS];
-    for (row, (class, label)) in predictions.classes().into_iter().zip(labels).enumerate() {
-        let confidence = predictions.probabilities(row)[class as usize];
-        let at = (confidence * BINS as f64).ceil() as usize;
-        let (count, sum, right) = &mut sums[at.clamp(1, BINS) - 1];
-        *count += 1;
-        *sum += confidence;
-        *right += u64::from(class == *label);
-    }
-    let filled = sums.into_iter().filter(|(count, ..)| *count > 0);
-    Ok(filled
-        .map(|(count, sum, right)| ReliabilityBin {
-            count,
-            confidence: sum / count as f64,
-            accuracy: right as f64 / count as f64,
-        })
-        .collect())
+fn all_probabilities(predictions: &Predictions) -> Vec<f64> {
+    (0..predictions.len())
+        .flat_map(|row| predictions.probabilities(row))
+        .collect()
 }

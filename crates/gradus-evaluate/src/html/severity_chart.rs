@@ -16,7 +16,7 @@ pub(super) fn draw(lines: &[Vec<(f64, f64)>], description: &str) -> Result<Strin
     let severities = || lines.iter().flatten().map(|point| point.0);
     let low = severities().fold(f64::INFINITY, f64::min);
     let high = severities().fold(f64::NEG_INFINITY, f64::max);
-    let margin = if high > low { 0.02 * (high - low) } else { 0.5 };
+    let margin = if high > low { 0.04 * (high - low) } else { 0.5 };
     chart::svg(SIZE, description, |area| {
         let mut plot = ChartBuilder::on(area)
             .margin_top(chart::units(10.0))

@@ -286,7 +286,7 @@ fn rows(report: &StressReport) -> Vec<Row> {
         test,
         severity,
         accuracy: format::percent(score.accuracy),
-        change: format!("{:+.1}", 100.0 * (score.accuracy - report.clean.accuracy)),
+        change: format!("{:+.1}", 100.0 * (score.accuracy - report.clean.accuracy)).replace('-', "−"),
         unchanged: format::percent(score.unchanged),
         confidence: format::percent(score.mean_confidence),
         calibration: format::percent(score.expected_calibration_error),

@@ -229,7 +229,7 @@ impl Display {
         if self.is_terminal {
             self.bar.println(line);
         } else {
-            eprintln!("{line}");
+            output::say(line);
         }
     }
 

@@ -12,6 +12,7 @@ use gradus_evaluate::html::{ExplainContent, ExplainPage};
 use super::Global;
 use super::evaluate::{SplitName, model_folder, model_title};
 use super::generation_args::WeightsName;
+use super::output;
 use method_args::MethodArgs;
 
 /// Say why a model answers as it does: how much each pixel, column or token had to do with an answer, and what the model
@@ -69,7 +70,7 @@ impl Args {
             explained,
         };
         gradus_package::write_atomic(path, page.render()?.as_bytes())?;
-        eprintln!("report: {}", path.display());
+        output::say(format_args!("report: {}", path.display()));
         Ok(())
     }
 }
