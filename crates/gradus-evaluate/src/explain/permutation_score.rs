@@ -179,7 +179,9 @@ pub fn permutation_of_dataset(
     let is_tempered = metric == PermutationScore::LogLikelihood && temperature != 1.0;
     let score = |outputs: &[f32]| match is_tempered {
         true => {
-            let tempered = outputs.iter().map(|&output| (f64::from(output) / temperature) as f32);
+            let tempered = outputs
+                .iter()
+                .map(|&output| (f64::from(output) / temperature) as f32);
             metric.of(&tempered.collect::<Vec<_>>(), dataset.targets())
         }
         false => metric.of(outputs, dataset.targets()),

@@ -143,7 +143,25 @@ fn of_classes(
         M::RocAucOneVsOne => roc_auc_one_vs_one(truth, probabilities, classes, PairAverage::Macro),
         M::AveragePrecision if classes == 2 => average_precision(truth, &second(), weights),
         M::AveragePrecision => average_precision_averaged(&table()?, ScoreAverage::Macro),
-        _ => {
+        M::MeanSquaredError
+        | M::RootMeanSquaredError
+        | M::MeanAbsoluteError
+        | M::MeanAbsolutePercentageError
+        | M::MedianAbsoluteError
+        | M::R2
+        | M::ExplainedVariance
+        | M::Ndcg
+        | M::MeanReciprocalRank
+        | M::MeanAveragePrecision => Err(not_of_task(metric, MetricTask::Classification)),
+        M::Accuracy
+        | M::BalancedAccuracy
+        | M::MatthewsCorrelation
+        | M::CohenKappa
+        | M::HammingLoss
+        | M::Precision(_)
+        | M::Recall(_)
+        | M::F1(_)
+        | M::Jaccard(_) => {
             // Checks the shape of the probabilities before they are cut into rows.
             table()?;
             let rows = probabilities.chunks_exact(classes);
@@ -176,7 +194,25 @@ fn of_counts(metric: MetricName, counts: &impl OneClassEach, matrix: &impl Confu
         M::Recall(average) => recall(counts, averaged(average)?, LabelSet::Known),
         M::F1(average) => f1(counts, averaged(average)?, LabelSet::Known),
         M::Jaccard(average) => jaccard(counts, averaged(average)?, LabelSet::Known),
-        _ => return Err(not_of_task(metric, MetricTask::Classification)),
+        M::LogLoss
+        | M::BrierScore
+        | M::CalibrationError
+        | M::Top2Accuracy
+        | M::Top5Accuracy
+        | M::RocAuc
+        | M::WeightedRocAuc
+        | M::RocAucOneVsOne
+        | M::AveragePrecision
+        | M::MeanSquaredError
+        | M::RootMeanSquaredError
+        | M::MeanAbsoluteError
+        | M::MeanAbsolutePercentageError
+        | M::MedianAbsoluteError
+        | M::R2
+        | M::ExplainedVariance
+        | M::Ndcg
+        | M::MeanReciprocalRank
+        | M::MeanAveragePrecision => return Err(not_of_task(metric, MetricTask::Classification)),
     })
 }
 
@@ -224,7 +260,25 @@ fn of_labels(
         M::Recall(average) => ratio(average, recall),
         M::F1(average) => ratio(average, f1),
         M::Jaccard(average) => ratio(average, jaccard),
-        _ => Err(not_of_task(metric, MetricTask::Multilabel)),
+        M::BalancedAccuracy
+        | M::MatthewsCorrelation
+        | M::CohenKappa
+        | M::LogLoss
+        | M::BrierScore
+        | M::CalibrationError
+        | M::Top2Accuracy
+        | M::Top5Accuracy
+        | M::RocAucOneVsOne
+        | M::MeanSquaredError
+        | M::RootMeanSquaredError
+        | M::MeanAbsoluteError
+        | M::MeanAbsolutePercentageError
+        | M::MedianAbsoluteError
+        | M::R2
+        | M::ExplainedVariance
+        | M::Ndcg
+        | M::MeanReciprocalRank
+        | M::MeanAveragePrecision => Err(not_of_task(metric, MetricTask::Multilabel)),
     }
 }
 
@@ -238,7 +292,27 @@ fn of_values(metric: MetricName, samples: &RegressionSamples) -> Result<f64> {
         M::MedianAbsoluteError => regression::median_absolute_error,
         M::R2 => regression::r2,
         M::ExplainedVariance => regression::explained_variance,
-        _ => return Err(not_of_task(metric, MetricTask::Regression)),
+        M::Accuracy
+        | M::BalancedAccuracy
+        | M::MatthewsCorrelation
+        | M::CohenKappa
+        | M::HammingLoss
+        | M::Precision(_)
+        | M::Recall(_)
+        | M::F1(_)
+        | M::Jaccard(_)
+        | M::LogLoss
+        | M::BrierScore
+        | M::CalibrationError
+        | M::Top2Accuracy
+        | M::Top5Accuracy
+        | M::RocAuc
+        | M::WeightedRocAuc
+        | M::RocAucOneVsOne
+        | M::AveragePrecision
+        | M::Ndcg
+        | M::MeanReciprocalRank
+        | M::MeanAveragePrecision => return Err(not_of_task(metric, MetricTask::Regression)),
     };
     of(samples, OutputAverage::Uniform)
 }
@@ -257,7 +331,31 @@ fn of_orders(
         M::Ndcg => ndcg(relevance, scores, documents, None, weights),
         M::MeanReciprocalRank => mean_reciprocal_rank(&flags, scores, documents, weights),
         M::MeanAveragePrecision => mean_average_precision(&flags, scores, documents, weights),
-        _ => Err(not_of_task(metric, MetricTask::Ranking)),
+        M::Accuracy
+        | M::BalancedAccuracy
+        | M::MatthewsCorrelation
+        | M::CohenKappa
+        | M::HammingLoss
+        | M::Precision(_)
+        | M::Recall(_)
+        | M::F1(_)
+        | M::Jaccard(_)
+        | M::LogLoss
+        | M::BrierScore
+        | M::CalibrationError
+        | M::Top2Accuracy
+        | M::Top5Accuracy
+        | M::RocAuc
+        | M::WeightedRocAuc
+        | M::RocAucOneVsOne
+        | M::AveragePrecision
+        | M::MeanSquaredError
+        | M::RootMeanSquaredError
+        | M::MeanAbsoluteError
+        | M::MeanAbsolutePercentageError
+        | M::MedianAbsoluteError
+        | M::R2
+        | M::ExplainedVariance => Err(not_of_task(metric, MetricTask::Ranking)),
     }
 }
 

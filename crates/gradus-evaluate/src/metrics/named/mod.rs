@@ -273,8 +273,11 @@ const ROWS: &[Row] = &[
     ),
 ];
 
+/// A metric that comes with averages: its name, and itself of an average.
+type Ratio = (&'static str, fn(NamedAverage) -> MetricName);
+
 /// Metrics that come with averages.
-const RATIOS: [(&str, fn(NamedAverage) -> MetricName); 4] = [
+const RATIOS: [Ratio; 4] = [
     ("precision", M::Precision),
     ("recall", M::Recall),
     ("f1", M::F1),
@@ -306,7 +309,30 @@ impl MetricName {
                 let row = AVERAGES.iter().find(|row| row.1 == average);
                 row.map_or(&[], |row| row.2)
             }
-            _ => self.row().map_or(&[], |row| row.3),
+            M::Accuracy
+            | M::BalancedAccuracy
+            | M::MatthewsCorrelation
+            | M::CohenKappa
+            | M::HammingLoss
+            | M::LogLoss
+            | M::BrierScore
+            | M::CalibrationError
+            | M::Top2Accuracy
+            | M::Top5Accuracy
+            | M::RocAuc
+            | M::WeightedRocAuc
+            | M::RocAucOneVsOne
+            | M::AveragePrecision
+            | M::MeanSquaredError
+            | M::RootMeanSquaredError
+            | M::MeanAbsoluteError
+            | M::MeanAbsolutePercentageError
+            | M::MedianAbsoluteError
+            | M::R2
+            | M::ExplainedVariance
+            | M::Ndcg
+            | M::MeanReciprocalRank
+            | M::MeanAveragePrecision => self.row().map_or(&[], |row| row.3),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use gradus_evaluate::Predictor;
 use gradus_evaluate::explain::{
-    AnswerToken, Baseline, ExplainData, ExplainOptions, FeatureImportance, GlobalImportance, IntegratedGradients,
-    Method, PermutationImportance, PermutationOptions, PermutationScore, Target, TextExplanation, TextMethod,
-    TokenAttribution, explain,
+    AnswerToken, Baseline, ExplainData, ExplainOptions, FeatureImportance, GlobalImportance,
+    IntegratedGradients, Method, PermutationImportance, PermutationOptions, PermutationScore, Target,
+    TextExplanation, TextMethod, TokenAttribution, explain,
 };
 use gradus_evaluate::html::{ExplainContent, ExplainPage};
 use gradus_package::Package;
@@ -18,7 +18,10 @@ fn page(explained: ExplainContent<'_>) -> String {
         explained,
     };
     let markup = page.render().expect("a page");
-    assert!(markup.contains("a &lt;model&gt;") && markup.contains("data &amp; more"), "{markup}");
+    assert!(
+        markup.contains("a &lt;model&gt;") && markup.contains("data &amp; more"),
+        "{markup}"
+    );
     assert!(!markup.contains("<script") && !markup.contains("http:") && !markup.contains("https:"));
     markup
 }
@@ -46,7 +49,10 @@ fn pictures_stand_beside_their_maps() {
         let change = sample.score - sample.baseline_score.unwrap();
         for (at, &value) in sample.attributions.iter().enumerate() {
             let expected = if at == brightest { change } else { 0.0 };
-            assert!((f64::from(value) - expected).abs() < 1e-5, "{at}: {value}, expected {expected}");
+            assert!(
+                (f64::from(value) - expected).abs() < 1e-5,
+                "{at}: {value}, expected {expected}"
+            );
         }
     }
     let markup = page(ExplainContent::Samples(&found));
@@ -66,7 +72,10 @@ fn importances_of_columns_and_texts_are_escaped() {
             score: 0.8,
             features: vec![
                 FeatureImportance { mean: 0.2, std: 0.01 },
-                FeatureImportance { mean: -0.01, std: 0.02 },
+                FeatureImportance {
+                    mean: -0.01,
+                    std: 0.02,
+                },
             ],
         },
     };
@@ -93,5 +102,8 @@ fn importances_of_columns_and_texts_are_escaped() {
         convergence_delta: None,
     };
     let markup = page(ExplainContent::Texts(&[text]));
-    assert!(markup.contains("&lt;script&gt;") && markup.contains("90.5"), "{markup}");
+    assert!(
+        markup.contains("&lt;script&gt;") && markup.contains("90.5"),
+        "{markup}"
+    );
 }
