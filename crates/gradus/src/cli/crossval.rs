@@ -190,13 +190,13 @@ impl Watcher {
                 self.bar.set_length(*folds as u64);
                 self.bar.set_position(*finished as u64);
                 if let Some(scarce) = scarce {
-                    eprintln!(
+                    output::say(format_args!(
                         "warning: a class has {} rows, fewer than there are folds",
                         scarce.rows
-                    );
+                    ));
                 }
                 if *finished > 0 {
-                    eprintln!("{finished} of {folds} folds are finished already");
+                    output::say(format_args!("{finished} of {folds} folds are finished already"));
                 }
             }
             CrossvalEvent::Started(_) => (),
@@ -210,7 +210,7 @@ impl Watcher {
                     .length()
                     .is_some_and(|folds| folds <= FOLDS_LISTED as u64)
                 {
-                    eprintln!("{text}");
+                    output::say(format_args!("{text}"));
                 }
             }
         }

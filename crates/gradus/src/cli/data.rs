@@ -99,7 +99,9 @@ fn split(args: &SplitArgs, global: Global) -> anyhow::Result<()> {
         written.push(Written { part, rows, file });
     }
     if !table.is_copied() {
-        eprintln!("note: the parts of a Parquet file are written as CSV");
+        output::say(format_args!(
+            "note: the parts of a Parquet file are written as CSV"
+        ));
     }
     report(&written, global)
 }

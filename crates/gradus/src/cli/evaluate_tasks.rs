@@ -93,7 +93,7 @@ pub(crate) fn run(args: &TaskArgs, run: &Run) -> anyhow::Result<()> {
                 .collect(),
         };
         gradus_package::write_atomic(path, page.render()?.as_bytes())?;
-        eprintln!("report: {}", path.display());
+        output::say(format_args!("report: {}", path.display()));
     }
     if run.json {
         return output::json(&Outcome {

@@ -40,6 +40,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Says which columns are left out, on standard error.
 pub(crate) fn tell_dropped(recipe: &TableRecipe) {
     for advice in &recipe.dropped {
-        eprintln!("column `{}` is left out: {}", advice.column, advice.reason);
+        super::output::say(format_args!(
+            "column `{}` is left out: {}",
+            advice.column, advice.reason
+        ));
     }
 }

@@ -20,10 +20,10 @@ pub(crate) fn rows_to_score(
     let package = Package::open(model)?;
     if let Some(RecordedPart { rows, dataset: part }) = recorded_part(&package, &dataset, data, split)? {
         let (scored, all) = (grouped(rows.len() as u64), grouped(dataset.len() as u64));
-        eprintln!(
+        super::output::say(format_args!(
             "scoring the {scored} {} rows that training divided off these {all}",
             split.name()
-        );
+        ));
         return Ok((part, Some(rows)));
     }
     // Who asks for the training part by name knows what it is.
@@ -32,7 +32,9 @@ pub(crate) fn rows_to_score(
     }
     if let Some(known) = check_unseen(&package, &dataset)?.filter(|known| known.known > 0) {
         let (known, rows) = (grouped(known.known as u64), grouped(known.rows as u64));
-        eprintln!("note: {known} of {rows} rows equal a row that the model was trained on");
+        super::output::say(format_args!(
+            "note: {known} of {rows} rows equal a row that the model was trained on"
+        ));
     }
     Ok((dataset, None))
 }

@@ -6,7 +6,7 @@ use gradus_evaluate::explain::{
 };
 
 /// What attributions of `integrated-gradients` may miss unless the number of steps is given.
-const TOLERANCE: f64 = 1e-3;
+const TOLERANCE: f64 = 1e-4;
 
 /// The same of texts, and how many gradients they may take: those of a language model cost seconds, and near a baseline of
 /// zeros its normalisation bends the path as sharply as it can be bent.
@@ -22,7 +22,7 @@ pub(crate) struct MethodArgs {
     /// What inputs are compared with, by methods that compare.
     #[arg(long, value_enum, default_value_t = BaselineName::Zero)]
     pub baseline: BaselineName,
-    /// integrated-gradients: take exactly N steps. Default: 50, and more where they do not add up to 0.1 % (1 % for
+    /// integrated-gradients: take exactly N steps. Default: 50, and more where they do not add up to 0.01 % (1 % for
     /// texts).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
