@@ -33,12 +33,13 @@ class Failed(Exception):
 class Peer:
     """A peer library in a process of its own; see peer.py for what is said."""
 
-    def __init__(self, script, *options, environment=None):
+    def __init__(self, script, *options, environment=None, without=()):
         command = [sys.executable, str(HERE / script), *options]
         # Libraries talk a lot while they load; it only matters when the process dies.
         self.log = tempfile.TemporaryFile("w+")
+        inherited = {name: value for name, value in os.environ.items() if name not in without}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                        env=os.environ | (environment or {}))
+                                        env=inherited | (environment or {}))
 
     def ask(self, **request):
         try:

@@ -2,6 +2,7 @@
 
 mod classifier;
 mod llm;
+mod metrics;
 mod train_gpt;
 
 use super::Global;
@@ -25,6 +26,8 @@ enum What {
     TrainGpt(train_gpt::Args),
     /// Tokens a second of reading a prompt and of generating.
     Llm(llm::Args),
+    /// Microseconds of a metric, a bootstrap or a split.
+    Metrics(metrics::Args),
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
@@ -33,6 +36,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
         What::Predict(args) => classifier::predict_speed(args, global),
         What::TrainGpt(args) => train_gpt::run(args, global),
         What::Llm(args) => llm::run(args, global),
+        What::Metrics(args) => metrics::run(args, global),
     }
 }
 
