@@ -36,17 +36,12 @@ pub(super) fn significant(value: f64) -> String {
     if magnitude != 0.0 && !(1e-4..1e7).contains(&magnitude) {
         return format!("{value:.3e}");
     }
-    let before_point = if magnitude < 1.0 {
-        1
-    } else {
-        magnitude.log10() as i32 + 1
-    };
-    let leading_zeros = if magnitude > 0.0 {
-        (-magnitude.log10().floor()).max(1.0) as i32 - 1
+    let exponent = if magnitude > 0.0 {
+        magnitude.log10().floor() as i32
     } else {
         0
     };
-    let decimals = (4 - before_point + leading_zeros).max(0) as usize;
+    let decimals = (3 - exponent).max(0) as usize;
     let text = format!("{value:.decimals$}");
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -72,7 +67,9 @@ mod tests {
         let texts = [0.0, 1.0, 0.123456, 0.00123456, 12.3456, 12345.6, -2.5, 3e9].map(significant);
         assert_eq!(
             texts,
-            ["0", "1", "0.123", "0.00123", "12.35", "12346", "-2.5", "3.000e9"]
+            [
+                "0", "1", "0.1235", "0.001235", "12.35", "12346", "-2.5", "3.000e9"
+            ]
         );
     }
 
