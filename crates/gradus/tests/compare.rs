@@ -115,7 +115,15 @@ fn verdicts(folder: &Path) {
 }
 
 fn slices(folder: &Path) {
-    let evaluate = ["evaluate", "long", "--data", "visits.csv", "--slices", "site,age"];
+    let evaluate = [
+        "evaluate",
+        "long",
+        "--data",
+        "visits.csv",
+        "--allow-trained-rows",
+        "--slices",
+        "site,age",
+    ];
     let said = succeed(folder, &evaluate);
     assert!(
         said.contains("by site") && said.contains("by age") && said.contains(" to below "),
@@ -153,7 +161,15 @@ fn slices(folder: &Path) {
 fn refusals(folder: &Path) {
     let said = refused(
         folder,
-        &["evaluate", "long", "--data", "visits.csv", "--slices", "colour"],
+        &[
+            "evaluate",
+            "long",
+            "--data",
+            "visits.csv",
+            "--allow-trained-rows",
+            "--slices",
+            "colour",
+        ],
     );
     assert!(
         said.contains("has no column `colour`") && said.contains("site"),
