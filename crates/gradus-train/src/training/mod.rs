@@ -102,9 +102,9 @@ pub struct Outcome {
 /// Resuming a run that had ended trains no further and writes its package again, to the same bytes.
 ///
 /// # Errors
-/// [`Error::RunExists`](crate::Error::RunExists) for a folder that holds a run, unless it is to be resumed;
-/// [`Error::RecipeChanged`](crate::Error::RecipeChanged) and [`Error::DataChanged`](crate::Error::DataChanged) for one
-/// that began otherwise; [`Error::Diverged`](crate::Error::Diverged) when the loss or a weight is no number any more;
+/// [`Error::RunExists`] for a folder that holds a run, unless it is to be resumed;
+/// [`Error::RecipeChanged`] and [`Error::DataChanged`] for one
+/// that began otherwise; [`Error::Diverged`] when the loss or a weight is no number any more;
 /// and whatever reading data and writing files can end in.
 pub fn train(recipe: &Recipe, options: &TrainOptions, observer: &mut dyn Observer) -> Result<Outcome> {
     setup::refuse_existing(options)?;
@@ -127,7 +127,7 @@ pub fn train(recipe: &Recipe, options: &TrainOptions, observer: &mut dyn Observe
 /// end in alone.
 ///
 /// # Errors
-/// As [`train`]; [`Error::NoSamples`](crate::Error::NoSamples) for a recipe that learns from text.
+/// As [`train`]; [`Error::NoSamples`] for a recipe that learns from text.
 pub fn train_on(
     recipe: &Recipe,
     data: &TrainingData,

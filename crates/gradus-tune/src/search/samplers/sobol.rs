@@ -26,7 +26,7 @@ impl Sobol {
     /// The sequence itself, whose first point is the origin.
     ///
     /// # Panics
-    /// For more dimensions than there are direction numbers for; [`Sobol::check`] says so before.
+    /// For more dimensions than there are direction numbers for; a space of more is refused before.
     pub fn new(dimensions: usize) -> Sobol {
         Sobol {
             directions: (0..dimensions).map(directions).collect(),
