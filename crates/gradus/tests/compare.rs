@@ -2,10 +2,13 @@
 #![cfg(test)]
 #![cfg(feature = "train")]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use support::{refused, succeed};
 
 /// A table that a small network learns; `site` and `family` are no inputs.
 const RECIPE: &str = r#"
@@ -23,32 +26,6 @@ epochs = EPOCHS
 batch_size = 16
 seed = 1
 "#;
-
-fn gradus(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradus"))
-        .current_dir(folder)
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-fn succeed(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    assert!(
-        output.status.success(),
-        "{args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a refused command says.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
-}
 
 /// A folder with a table and two models of it: `short` has hardly been trained, `long` has.
 fn trained() -> tempfile::TempDir {

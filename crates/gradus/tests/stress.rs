@@ -2,10 +2,11 @@
 #![cfg(test)]
 #![cfg(feature = "train")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod support;
 
 use serde_json::Value;
+
+use support::{refused, succeed};
 
 /// Enough of a training for a model to have something to lose.
 const RECIPE: &str = r#"
@@ -22,32 +23,6 @@ epochs = 2
 "#;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-sample");
-
-fn gradus(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradus"))
-        .current_dir(folder)
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-fn succeed(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    assert!(
-        output.status.success(),
-        "{args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a refused command says.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
-}
 
 /// A folder with a trained package `run/model`.
 fn trained() -> tempfile::TempDir {

@@ -2,35 +2,13 @@
 #![cfg(test)]
 #![cfg(feature = "train")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod support;
 
 use serde_json::Value;
 
+use support::{refused, succeed};
+
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/diabetes");
-
-fn gradus(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradus"))
-        .current_dir(folder)
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-fn succeed(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a refused command says.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
-}
 
 fn metric(metrics: &Value, name: &str) -> f64 {
     let metrics = metrics.as_array().unwrap();
