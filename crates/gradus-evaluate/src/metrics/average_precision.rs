@@ -1,6 +1,6 @@
 //! Average precision: the area under the precision-recall curve, as steps.
 
-use super::ranked_scores::{RankedScores, Score};
+use super::ranked_scores::{RankedScores, Ranking, Score};
 use super::{ScoreAverage, ScoreTable};
 use crate::Result;
 
@@ -29,7 +29,7 @@ pub fn average_precision_averaged<S: Score>(table: &ScoreTable<'_, S>, average: 
     table.average(average, |ranked| Ok(of_ranked(ranked)))
 }
 
-pub(super) fn of_ranked(ranked: &RankedScores) -> f64 {
+pub(crate) fn of_ranked(ranked: &impl Ranking) -> f64 {
     let (total, _) = ranked.totals();
     if total == 0.0 {
         return 0.0;

@@ -25,16 +25,26 @@ pub fn brier_score<S: Score>(
     num_classes: usize,
     weights: Option<&[f64]>,
 ) -> Result<f64> {
-    check_class_probabilities(labels, probabilities, num_classes)?;
+    let distances = sample_brier_scores(labels, probabilities, num_classes)?;
     check_weights(weights, labels.len())?;
+    Ok(weighted_mean(distances.into_iter(), weights))
+}
+
+/// What each sample adds to the mean of [`brier_score`].
+pub(super) fn sample_brier_scores<S: Score>(
+    labels: &[i64],
+    probabilities: &[S],
+    num_classes: usize,
+) -> Result<Vec<f64>> {
+    check_class_probabilities(labels, probabilities, num_classes)?;
+    let halves = if num_classes <= 2 { 2.0 } else { 1.0 };
     let rows = labels.iter().zip(probabilities.chunks_exact(num_classes));
     let distances = rows.map(|(&label, row)| {
         let errors = row.iter().enumerate().map(|(class, &p)| {
             let truth = f64::from(class as i64 == label);
             (truth - p.into()).powi(2)
         });
-        errors.sum::<f64>()
+        errors.sum::<f64>() / halves
     });
-    let score = weighted_mean(distances, weights);
-    Ok(if num_classes <= 2 { score / 2.0 } else { score })
+    Ok(distances.collect())
 }

@@ -26,10 +26,8 @@ pub fn expected_calibration_error<S: Score>(
     bins: usize,
     weights: Option<&[f64]>,
 ) -> Result<f64> {
-    let filled = reliability_bins(labels, probabilities, num_classes, bins, weights)?;
-    let total: f64 = filled.iter().map(|bin| bin.weight).sum();
-    let gap = |bin: &CalibrationBin| bin.weight * (bin.observed - bin.predicted).abs();
-    Ok(filled.iter().map(gap).sum::<f64>() / total)
+    check_weights(weights, labels.len())?;
+    Ok(Confidences::new(labels, probabilities, num_classes, bins)?.error(weights))
 }
 
 /// The bins of a reliability diagram that hold samples: how sure the model is, and how often it is right.
@@ -43,15 +41,45 @@ pub fn reliability_bins<S: Score>(
     bins: usize,
     weights: Option<&[f64]>,
 ) -> Result<Vec<CalibrationBin>> {
-    check_class_probabilities(labels, probabilities, num_classes)?;
     check_weights(weights, labels.len())?;
-    let edges = uniform_edges("expected_calibration_error", bins)?;
-    let rows = labels.iter().zip(probabilities.chunks_exact(num_classes));
-    let samples = rows.map(|(&label, row)| {
-        let (class, confidence) = first_largest(row);
-        (confidence, class as i64 == label)
-    });
-    Ok(fill(samples, &edges, weights))
+    Ok(Confidences::new(labels, probabilities, num_classes, bins)?.bins(weights))
+}
+
+/// How sure the model is of each sample and whether it is right: what bins are filled with.
+pub(super) struct Confidences {
+    edges: Vec<f64>,
+    samples: Vec<(f64, bool)>,
+}
+
+impl Confidences {
+    pub(super) fn new<S: Score>(
+        labels: &[i64],
+        probabilities: &[S],
+        num_classes: usize,
+        bins: usize,
+    ) -> Result<Self> {
+        check_class_probabilities(labels, probabilities, num_classes)?;
+        let rows = labels.iter().zip(probabilities.chunks_exact(num_classes));
+        let samples = rows.map(|(&label, row)| {
+            let (class, confidence) = first_largest(row);
+            (confidence, class as i64 == label)
+        });
+        Ok(Self {
+            edges: uniform_edges("expected_calibration_error", bins)?,
+            samples: samples.collect(),
+        })
+    }
+
+    fn bins(&self, weights: Option<&[f64]>) -> Vec<CalibrationBin> {
+        fill(self.samples.iter().copied(), &self.edges, weights)
+    }
+
+    pub(super) fn error(&self, weights: Option<&[f64]>) -> f64 {
+        let filled = self.bins(weights);
+        let total: f64 = filled.iter().map(|bin| bin.weight).sum();
+        let gap = |bin: &CalibrationBin| bin.weight * (bin.observed - bin.predicted).abs();
+        filled.iter().map(gap).sum::<f64>() / total
+    }
 }
 
 /// The first of the largest scores of a row, with its class.

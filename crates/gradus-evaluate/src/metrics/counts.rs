@@ -28,6 +28,38 @@ pub trait Counts {
 /// Counts of samples that are each of one class and predicted as one class.
 pub trait OneClassEach: Counts {}
 
+impl<C: Counts + ?Sized> Counts for &C {
+    fn num_classes(&self) -> usize {
+        (**self).num_classes()
+    }
+
+    fn support_of(&self, class: usize) -> f64 {
+        (**self).support_of(class)
+    }
+
+    fn predicted_of(&self, class: usize) -> f64 {
+        (**self).predicted_of(class)
+    }
+
+    fn true_positives_of(&self, class: usize) -> f64 {
+        (**self).true_positives_of(class)
+    }
+
+    fn total_of(&self, class: usize) -> f64 {
+        (**self).total_of(class)
+    }
+
+    fn is_observed(&self, class: usize) -> bool {
+        (**self).is_observed(class)
+    }
+
+    fn importance_of(&self, class: usize) -> f64 {
+        (**self).importance_of(class)
+    }
+}
+
+impl<C: OneClassEach + ?Sized> OneClassEach for &C {}
+
 /// The 2 × 2 table of each class against the rest, `[[true negatives, false positives], [false negatives, true
 /// positives]]`: scikit-learn's `multilabel_confusion_matrix`.
 ///

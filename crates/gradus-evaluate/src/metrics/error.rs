@@ -73,11 +73,13 @@ pub enum MetricError {
     },
 
     /// A task has no such metric.
-    #[error("the metric `{metric}` is not one of {task}")]
+    #[error("the metric `{metric}` is not one of {task}, which has {known}")]
     NotOfTask {
         /// The metric.
         metric: String,
         /// The task.
         task: &'static str,
+        /// The names that the task has.
+        known: String,
     },
 }

@@ -50,6 +50,11 @@ impl<'a> MultilabelFlags<'a> {
         })
     }
 
+    /// The same flags under other weights, which are one per sample, finite and not negative.
+    pub(crate) fn weighing(&self, weights: Option<&'a [f64]>) -> Self {
+        Self { weights, ..*self }
+    }
+
     fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
         let truth = self.truth.chunks_exact(self.num_labels);
         truth.zip(self.predicted.chunks_exact(self.num_labels))

@@ -1,6 +1,6 @@
 //! The precision-recall curve.
 
-use super::ranked_scores::{RankedScores, Score};
+use super::ranked_scores::{RankedScores, Ranking, Score};
 use crate::Result;
 
 /// Points of a precision-recall curve, by rising threshold: a sample is predicted positive when its score is at least the

@@ -13,13 +13,21 @@ impl<T: Copy + Into<f64>> Score for T {}
 
 /// What has one score.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// The score.
     pub(super) threshold: f64,
     /// Weight of the positive samples with it.
     pub(super) positives: f64,
     /// Weight of the negative samples with it.
     pub(super) negatives: f64,
+}
+
+/// Samples of two classes by their scores.
+pub(crate) trait Ranking {
+    /// Weight of all positive and of all negative samples.
+    fn totals(&self) -> (f64, f64);
+    /// Calls `body` for each distinct score of samples that have weight, the highest first.
+    fn for_each(&self, body: impl FnMut(Group));
 }
 
 /// The scores of positive and of negative samples, each the highest first. Samples of weight 0 are left out, as
@@ -60,13 +68,13 @@ impl Entry for (u64, f64) {
 }
 
 /// A number whose ascending order is the descending order of finite scores; −0 and 0 are the same.
-fn key_of(score: f64) -> u64 {
+pub(super) fn key_of(score: f64) -> u64 {
     let bits = (score + 0.0).to_bits();
     if bits >> 63 == 0 { !bits & !(1 << 63) } else { bits }
 }
 
 /// The score of a key.
-fn score_of(key: u64) -> f64 {
+pub(super) fn score_of(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 0 { !key & !(1 << 63) } else { key })
 }
 
@@ -118,32 +126,17 @@ impl RankedScores {
             }
         }
     }
+}
 
-    /// Ranks finite scores that come apart, all of weight 1.
-    pub(super) fn of_sides<S: Score>(
-        positives: impl Iterator<Item = S>,
-        negatives: impl Iterator<Item = S>,
-    ) -> Self {
-        let keys = |mut side: Vec<u64>| {
-            side.sort_unstable();
-            side
-        };
-        Self::Plain([
-            keys(negatives.map(|score| key_of(score.into())).collect()),
-            keys(positives.map(|score| key_of(score.into())).collect()),
-        ])
-    }
-
-    /// Weight of all positive and of all negative samples.
-    pub(super) fn totals(&self) -> (f64, f64) {
+impl Ranking for RankedScores {
+    fn totals(&self) -> (f64, f64) {
         match self {
             Self::Plain([negatives, positives]) => (positives.len() as f64, negatives.len() as f64),
             Self::Weighted([negatives, positives]) => (weight(positives), weight(negatives)),
         }
     }
 
-    /// Calls `body` for each distinct score, the highest first.
-    pub(super) fn for_each(&self, body: impl FnMut(Group)) {
+    fn for_each(&self, body: impl FnMut(Group)) {
         match self {
             Self::Plain([negatives, positives]) => merge(positives, negatives, body),
             Self::Weighted([negatives, positives]) => merge(positives, negatives, body),

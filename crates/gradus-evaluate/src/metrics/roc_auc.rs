@@ -1,19 +1,8 @@
 //! Area under the ROC curve.
 
-use super::confusion_matrix::check_labels;
-use super::input::{check_finite, check_rows};
-use super::ranked_scores::{RankedScores, Score};
+use super::ranked_scores::{RankedScores, Ranking, Score};
 use super::{MetricError, ScoreAverage, ScoreTable};
 use crate::Result;
-
-/// How the pairs of classes are averaged in [`roc_auc_one_vs_one`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PairAverage {
-    /// Every pair counts the same.
-    Macro,
-    /// A pair counts as its share of the samples.
-    Weighted,
-}
 
 /// The chance that a positive sample has a higher score than a negative one, ties counting half, in [0, 1]:
 /// scikit-learn's `roc_auc_score` of the classes 0 and 1. `scores` rise with the chance of class 1.
@@ -41,66 +30,14 @@ pub fn roc_auc_averaged<S: Score>(table: &ScoreTable<'_, S>, average: ScoreAvera
     table.average(average, of_ranked)
 }
 
-/// The mean over pairs of classes of the area among the samples of these two (D. Hand and R. Till, 2001):
-/// scikit-learn's `roc_auc_score` with `multi_class="ovo"`, over the classes that occur. There are no weights, as
-/// there are none in scikit-learn.
-///
-/// # Errors
-/// Those of [`ScoreTable::of_classes`], and [`MetricError::Undefined`] when fewer than two classes occur.
-pub fn roc_auc_one_vs_one<S: Score>(
-    labels: &[i64],
-    scores: &[S],
-    num_classes: usize,
-    average: PairAverage,
-) -> Result<f64> {
-    check_labels("true labels", labels, num_classes)?;
-    check_rows(
-        "scores",
-        scores.len(),
-        ("true labels × classes", labels.len()),
-        num_classes,
-    )?;
-    check_finite("scores", scores)?;
-    let mut members = vec![Vec::new(); num_classes];
-    for (sample, &label) in labels.iter().enumerate() {
-        members[label as usize].push(sample);
-    }
-    let (mut sum, mut total) = (0.0, 0.0);
-    for first in 0..num_classes {
-        for second in first + 1..num_classes {
-            let (left, right) = (&members[first], &members[second]);
-            if left.is_empty() || right.is_empty() {
-                continue;
-            }
-            let area = |class: usize, positives: &[usize], negatives: &[usize]| {
-                let score = |sample: usize| scores[sample * num_classes + class];
-                of_ranked(&RankedScores::of_sides(
-                    positives.iter().map(|&sample| score(sample)),
-                    negatives.iter().map(|&sample| score(sample)),
-                ))
-            };
-            let weight = match average {
-                PairAverage::Macro => 1.0,
-                PairAverage::Weighted => (left.len() + right.len()) as f64,
-            };
-            sum += weight * (area(first, left, right)? + area(second, right, left)?) / 2.0;
-            total += weight;
-        }
-    }
-    if total == 0.0 {
-        return Err(undefined("only one class occurs").into());
-    }
-    Ok(sum / total)
-}
-
-fn undefined(reason: &'static str) -> MetricError {
+pub(super) fn undefined(reason: &'static str) -> MetricError {
     MetricError::Undefined {
         metric: "roc_auc",
         reason,
     }
 }
 
-fn of_ranked(ranked: &RankedScores) -> Result<f64> {
+pub(crate) fn of_ranked(ranked: &impl Ranking) -> Result<f64> {
     let (positives, negatives) = ranked.totals();
     if positives == 0.0 {
         return Err(undefined("no sample is positive, or none that has weight").into());

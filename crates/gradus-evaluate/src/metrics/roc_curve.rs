@@ -1,7 +1,7 @@
 //! The ROC curve.
 
 use super::MetricError;
-use super::ranked_scores::{RankedScores, Score};
+use super::ranked_scores::{RankedScores, Ranking, Score};
 use crate::Result;
 
 /// Points of a ROC curve, from (0, 0) to (1, 1): a sample is predicted positive when its score is at least the threshold.

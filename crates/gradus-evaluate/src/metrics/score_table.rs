@@ -2,7 +2,8 @@
 
 use super::confusion_matrix::check_labels;
 use super::input::{check_finite, check_flags, check_rows, check_weights, weight_at};
-use super::ranked_scores::{RankedScores, Score};
+use super::ordered_scores::OrderedScores;
+use super::ranked_scores::{RankedScores, Ranking, Score};
 use crate::Result;
 
 /// How a metric of two classes becomes one number for several; scikit-learn's `average=`.
@@ -115,6 +116,17 @@ impl<'a, S: Score> ScoreTable<'a, S> {
         RankedScores::of_checked(samples, self.weights)
     }
 
+    /// Each column against the rest, ordered once.
+    pub(super) fn ordered(&self) -> Vec<OrderedScores> {
+        let column = |column: usize| {
+            OrderedScores::new((0..self.samples()).map(|sample| {
+                let (positive, score) = self.entry(sample, column);
+                (sample, positive, score)
+            }))
+        };
+        (0..self.width).map(column).collect()
+    }
+
     /// A sample's columns.
     pub(super) fn row(&self, sample: usize) -> RankedScores {
         RankedScores::of_checked((0..self.width).map(|column| self.entry(sample, column)), None)
@@ -159,9 +171,10 @@ impl<'a, S: Score> ScoreTable<'a, S> {
     }
 }
 
-fn mean(
-    parts: impl Iterator<Item = (f64, RankedScores)>,
-    metric: impl Fn(&RankedScores) -> Result<f64>,
+/// The mean of a metric over parts with their weights; those that weigh nothing are left out.
+pub(super) fn mean<R: Ranking>(
+    parts: impl Iterator<Item = (f64, R)>,
+    metric: impl Fn(&R) -> Result<f64>,
 ) -> Result<f64> {
     let (mut sum, mut total) = (0.0, 0.0);
     for (weight, ranked) in parts.filter(|(weight, _)| *weight > 0.0) {

@@ -1,6 +1,6 @@
 //! The threshold at which a metric is best.
 
-use super::ranked_scores::{RankedScores, Score};
+use super::ranked_scores::{RankedScores, Ranking, Score};
 use super::{MetricError, WeightedCounts};
 use crate::Result;
 

@@ -27,6 +27,18 @@ pub fn top_k_accuracy<S: Score>(
     k: usize,
     weights: Option<&[f64]>,
 ) -> Result<f64> {
+    let hits = sample_hits(labels, scores, num_classes, k)?;
+    check_weights(weights, labels.len())?;
+    Ok(weighted_mean(hits.into_iter(), weights))
+}
+
+/// 1 for each sample whose true class is among the `k` with the highest scores, else 0.
+pub(super) fn sample_hits<S: Score>(
+    labels: &[i64],
+    scores: &[S],
+    num_classes: usize,
+    k: usize,
+) -> Result<Vec<f64>> {
     if k == 0 {
         return Err(MetricError::Parameter {
             metric: "top_k_accuracy",
@@ -44,10 +56,9 @@ pub fn top_k_accuracy<S: Score>(
     )?;
     check_labels("true labels", labels, num_classes)?;
     check_finite("scores", scores)?;
-    check_weights(weights, labels.len())?;
     let rows = labels.iter().zip(scores.chunks_exact(num_classes));
     let hits = rows.map(|(&label, row)| f64::from(rank(row, label as usize) < k));
-    Ok(weighted_mean(hits, weights))
+    Ok(hits.collect())
 }
 
 /// How many classes go before `label`.

@@ -1,6 +1,7 @@
 //! The sums of a weighted confusion matrix.
 
 use super::counts::{Counts, OneClassEach};
+use super::input::weight_at;
 
 /// [`ClassCounts`](super::ClassCounts) of samples that have weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,35 @@ impl WeightedCounts {
             true_positives: vec![tn, tp],
             observed: vec![true; 2],
             total: tn + fp + fn_ + tp,
+        }
+    }
+
+    /// The sums of (true class, predicted class) pairs below `num_classes`, with a weight each; without weights, 1.
+    pub(crate) fn of_pairs(
+        pairs: impl Iterator<Item = (i64, i64)>,
+        num_classes: usize,
+        weights: Option<&[f64]>,
+    ) -> Self {
+        let zeros = || vec![0.0; num_classes];
+        let (mut support, mut predicted, mut true_positives) = (zeros(), zeros(), zeros());
+        let mut observed = vec![false; num_classes];
+        for (index, (truth, answer)) in pairs.enumerate() {
+            let weight = weight_at(weights, index);
+            let (truth, answer) = (truth as usize, answer as usize);
+            support[truth] += weight;
+            predicted[answer] += weight;
+            observed[truth] = true;
+            observed[answer] = true;
+            if truth == answer {
+                true_positives[truth] += weight;
+            }
+        }
+        Self {
+            total: support.iter().sum(),
+            support,
+            predicted,
+            true_positives,
+            observed,
         }
     }
 

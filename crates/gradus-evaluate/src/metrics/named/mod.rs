@@ -1,6 +1,13 @@
 //! Metrics by name: what `--metrics` and a search's objective say.
 
-mod compute;
+mod answers;
+mod classes;
+mod labels;
+mod orders;
+mod ratio;
+mod statistic;
+mod table;
+mod values;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +15,8 @@ use std::str::FromStr;
 use gradus_data::TargetKind;
 use serde::{Deserialize, Serialize};
 
-pub use compute::Answers;
+pub use answers::Answers;
+use table::{Better, Definition, definitions};
 
 use super::MetricError;
 
@@ -26,6 +34,13 @@ pub enum MetricTask {
 }
 
 impl MetricTask {
+    const ALL: [MetricTask; 4] = [
+        Self::Classification,
+        Self::Multilabel,
+        Self::Regression,
+        Self::Ranking,
+    ];
+
     /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -132,244 +147,83 @@ pub enum MetricName {
     MeanAveragePrecision,
 }
 
-use MetricName as M;
-use MetricTask::{Classification, Multilabel, Ranking, Regression};
-
-/// What is known about a metric: name, other names, tasks, whether higher is better.
-type Row = (
-    MetricName,
-    &'static str,
-    &'static [&'static str],
-    &'static [MetricTask],
-    bool,
-);
-
-const CLASSES: &[MetricTask] = &[Classification];
-const CLASSES_AND_LABELS: &[MetricTask] = &[Classification, Multilabel];
-const VALUES: &[MetricTask] = &[Regression];
-const ORDERS: &[MetricTask] = &[Ranking];
-
-/// Every metric that has one name; those with averages are in [`RATIOS`].
-const ROWS: &[Row] = &[
-    (
-        M::Accuracy,
-        "accuracy",
-        &["subset_accuracy"],
-        CLASSES_AND_LABELS,
-        true,
-    ),
-    (M::BalancedAccuracy, "balanced_accuracy", &[], CLASSES, true),
-    (
-        M::MatthewsCorrelation,
-        "matthews_corrcoef",
-        &["mcc"],
-        CLASSES,
-        true,
-    ),
-    (
-        M::CohenKappa,
-        "cohen_kappa",
-        &["cohen_kappa_score", "kappa"],
-        CLASSES,
-        true,
-    ),
-    (M::HammingLoss, "hamming_loss", &[], CLASSES_AND_LABELS, false),
-    (M::LogLoss, "log_loss", &[], CLASSES, false),
-    (
-        M::BrierScore,
-        "brier_score",
-        &["brier_score_loss"],
-        CLASSES,
-        false,
-    ),
-    (
-        M::CalibrationError,
-        "ece",
-        &["expected_calibration_error"],
-        CLASSES,
-        false,
-    ),
-    (
-        M::Top2Accuracy,
-        "top_2_accuracy",
-        &["top_k_accuracy"],
-        CLASSES,
-        true,
-    ),
-    (M::Top5Accuracy, "top_5_accuracy", &[], CLASSES, true),
-    (
-        M::RocAuc,
-        "roc_auc",
-        &["roc_auc_ovr", "macro_roc_auc"],
-        CLASSES_AND_LABELS,
-        true,
-    ),
-    (
-        M::WeightedRocAuc,
-        "weighted_roc_auc",
-        &["roc_auc_ovr_weighted"],
-        CLASSES_AND_LABELS,
-        true,
-    ),
-    (M::RocAucOneVsOne, "roc_auc_ovo", &[], CLASSES, true),
-    (
-        M::AveragePrecision,
-        "average_precision",
-        &["pr_auc"],
-        CLASSES_AND_LABELS,
-        true,
-    ),
-    (M::MeanSquaredError, "mse", &["mean_squared_error"], VALUES, false),
-    (
-        M::RootMeanSquaredError,
-        "rmse",
-        &["root_mean_squared_error"],
-        VALUES,
-        false,
-    ),
-    (
-        M::MeanAbsoluteError,
-        "mae",
-        &["mean_absolute_error"],
-        VALUES,
-        false,
-    ),
-    (
-        M::MeanAbsolutePercentageError,
-        "mape",
-        &["mean_absolute_percentage_error"],
-        VALUES,
-        false,
-    ),
-    (
-        M::MedianAbsoluteError,
-        "median_absolute_error",
-        &[],
-        VALUES,
-        false,
-    ),
-    (M::R2, "r2", &["r2_score"], VALUES, true),
-    (
-        M::ExplainedVariance,
-        "explained_variance",
-        &["explained_variance_score"],
-        VALUES,
-        true,
-    ),
-    (M::Ndcg, "ndcg", &["ndcg_score"], ORDERS, true),
-    (
-        M::MeanReciprocalRank,
-        "mrr",
-        &["mean_reciprocal_rank"],
-        ORDERS,
-        true,
-    ),
-    (
-        M::MeanAveragePrecision,
-        "map",
-        &["mean_average_precision"],
-        ORDERS,
-        true,
-    ),
-];
-
-/// A metric that comes with averages: its name, and itself of an average.
-type Ratio = (&'static str, fn(NamedAverage) -> MetricName);
-
-/// Metrics that come with averages.
-const RATIOS: [Ratio; 4] = [
-    ("precision", M::Precision),
-    ("recall", M::Recall),
-    ("f1", M::F1),
-    ("jaccard", M::Jaccard),
-];
-
-/// Averages, with the tasks that have them. The binary one is what a name without an average means.
-const AVERAGES: [(&str, NamedAverage, &[MetricTask]); 5] = [
-    ("binary", NamedAverage::Binary, CLASSES),
-    ("macro", NamedAverage::Macro, CLASSES_AND_LABELS),
-    ("micro", NamedAverage::Micro, CLASSES_AND_LABELS),
-    ("weighted", NamedAverage::Weighted, CLASSES_AND_LABELS),
-    ("samples", NamedAverage::Samples, &[Multilabel]),
-];
-
 impl MetricName {
     /// Every metric, in the order of the documentation.
     pub fn all() -> Vec<MetricName> {
-        let averaged = RATIOS
-            .iter()
-            .flat_map(|(_, of)| AVERAGES.iter().map(|(_, average, _)| of(*average)));
-        ROWS.iter().map(|row| row.0).chain(averaged).collect()
+        definitions().map(|definition| definition.metric).collect()
+    }
+
+    /// The metric that a task has under a name.
+    ///
+    /// # Errors
+    /// [`MetricError::UnknownName`] and [`MetricError::NotOfTask`], which tell the names that the task has.
+    ///
+    /// ```
+    /// use gradus_evaluate::metrics::{MetricName, MetricTask};
+    /// assert_eq!(MetricName::of_task("mcc", MetricTask::Classification)?, MetricName::MatthewsCorrelation);
+    /// let error = MetricName::of_task("accuracy", MetricTask::Regression).unwrap_err();
+    /// assert!(error.to_string().contains("median_absolute_error"));
+    /// # Ok::<(), gradus_evaluate::metrics::MetricError>(())
+    /// ```
+    pub fn of_task(name: &str, task: MetricTask) -> Result<MetricName, MetricError> {
+        match find(name) {
+            None => Err(MetricError::UnknownName {
+                name: name.to_owned(),
+                known: MetricName::listed(task),
+            }),
+            Some(definition) if definition.applies_to(task) => Ok(definition.metric),
+            Some(definition) => Err(MetricError::NotOfTask {
+                metric: definition.name.to_owned(),
+                task: task.name(),
+                known: MetricName::listed(task),
+            }),
+        }
+    }
+
+    /// The names of a task's metrics, for messages.
+    fn listed(task: MetricTask) -> String {
+        names(definitions().filter(|definition| definition.applies_to(task)))
     }
 
     /// The tasks that have it.
-    pub fn tasks(self) -> &'static [MetricTask] {
-        match self {
-            M::Precision(average) | M::Recall(average) | M::F1(average) | M::Jaccard(average) => {
-                let row = AVERAGES.iter().find(|row| row.1 == average);
-                row.map_or(&[], |row| row.2)
-            }
-            M::Accuracy
-            | M::BalancedAccuracy
-            | M::MatthewsCorrelation
-            | M::CohenKappa
-            | M::HammingLoss
-            | M::LogLoss
-            | M::BrierScore
-            | M::CalibrationError
-            | M::Top2Accuracy
-            | M::Top5Accuracy
-            | M::RocAuc
-            | M::WeightedRocAuc
-            | M::RocAucOneVsOne
-            | M::AveragePrecision
-            | M::MeanSquaredError
-            | M::RootMeanSquaredError
-            | M::MeanAbsoluteError
-            | M::MeanAbsolutePercentageError
-            | M::MedianAbsoluteError
-            | M::R2
-            | M::ExplainedVariance
-            | M::Ndcg
-            | M::MeanReciprocalRank
-            | M::MeanAveragePrecision => self.row().map_or(&[], |row| row.3),
-        }
+    pub fn tasks(self) -> Vec<MetricTask> {
+        let tasks = MetricTask::ALL.into_iter();
+        tasks.filter(|&task| self.applies_to(task)).collect()
     }
 
     /// Whether a task has it.
     pub fn applies_to(self, task: MetricTask) -> bool {
-        self.tasks().contains(&task)
+        self.definition().applies_to(task)
     }
 
     /// Whether a larger value is a better one.
     pub fn higher_is_better(self) -> bool {
-        self.row().is_none_or(|row| row.4)
+        self.definition().better == Better::Higher
     }
 
-    fn row(self) -> Option<&'static Row> {
-        ROWS.iter().find(|row| row.0 == self)
+    fn definition(self) -> &'static Definition {
+        definitions()
+            .find(|definition| definition.metric == self)
+            .expect("every metric is in the table, which a test walks; a variant without a row is a bug")
     }
+}
+
+fn names(definitions: impl Iterator<Item = &'static Definition>) -> String {
+    definitions
+        .map(|definition| definition.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The metric of a name: those of the documentation, scikit-learn's order of words (`f1_macro`), and `-` for `_`.
+fn find(name: &str) -> Option<&'static Definition> {
+    let name = name.trim().to_lowercase().replace('-', "_");
+    definitions().find(|definition| definition.name == name || definition.aliases.contains(&name.as_str()))
 }
 
 impl fmt::Display for MetricName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(row) = self.row() {
-            return f.write_str(row.1);
-        }
-        for (ratio, of) in RATIOS {
-            for (name, average, _) in AVERAGES {
-                if of(average) == *self {
-                    return match average {
-                        NamedAverage::Binary => f.write_str(ratio),
-                        NamedAverage::Macro
-                        | NamedAverage::Micro
-                        | NamedAverage::Weighted
-                        | NamedAverage::Samples => write!(f, "{name}_{ratio}"),
-                    };
-                }
-            }
-        }
-        Ok(())
+        f.write_str(self.definition().name)
     }
 }
 
@@ -378,28 +232,12 @@ impl FromStr for MetricName {
 
     /// Takes the names of the documentation, scikit-learn's order of words (`f1_macro`), and `-` for `_`.
     fn from_str(text: &str) -> Result<Self, MetricError> {
-        let name = text.trim().to_lowercase().replace('-', "_");
-        let row = ROWS
-            .iter()
-            .find(|row| row.1 == name || row.2.contains(&name.as_str()));
-        if let Some(row) = row {
-            return Ok(row.0);
-        }
-        for (ratio, of) in RATIOS {
-            if name == ratio {
-                return Ok(of(NamedAverage::Binary));
-            }
-            for (average, value, _) in AVERAGES {
-                if name == format!("{average}_{ratio}") || name == format!("{ratio}_{average}") {
-                    return Ok(of(value));
-                }
-            }
-        }
-        let known: Vec<String> = MetricName::all().iter().map(MetricName::to_string).collect();
-        Err(MetricError::UnknownName {
-            name: text.to_owned(),
-            known: known.join(", "),
-        })
+        find(text)
+            .map(|definition| definition.metric)
+            .ok_or_else(|| MetricError::UnknownName {
+                name: text.to_owned(),
+                known: names(definitions()),
+            })
     }
 }
 
@@ -428,12 +266,27 @@ mod tests {
             assert_eq!(name.parse(), Ok(metric), "{name}");
             assert!(!metric.tasks().is_empty(), "{name}");
         }
-        for row in ROWS {
-            for other in row.2 {
-                assert_eq!(other.parse(), Ok(row.0), "{other}");
+        for definition in definitions() {
+            for other in definition.aliases {
+                assert_eq!(other.parse(), Ok(definition.metric), "{other}");
             }
         }
-        assert_eq!("F1-Macro".parse(), Ok(M::F1(NamedAverage::Macro)));
+        assert_eq!("F1-Macro".parse(), Ok(MetricName::F1(NamedAverage::Macro)));
+    }
+
+    #[test]
+    fn no_two_metrics_share_a_name() {
+        let mut names: Vec<&str> = definitions()
+            .flat_map(|definition| {
+                [definition.name]
+                    .into_iter()
+                    .chain(definition.aliases.iter().copied())
+            })
+            .collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 
     #[test]

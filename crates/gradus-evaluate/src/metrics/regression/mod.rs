@@ -17,6 +17,7 @@ pub use mean_absolute_percentage_error::{
     mean_absolute_percentage_error, mean_absolute_percentage_error_per_output,
 };
 pub use mean_squared_error::{mean_squared_error, mean_squared_error_per_output};
+pub(crate) use median_absolute_error::SortedErrors;
 pub use median_absolute_error::{median_absolute_error, median_absolute_error_per_output};
 pub use outputs::{OutputAverage, RegressionSamples};
 pub use pinball_loss::{pinball_loss, pinball_loss_per_output};

@@ -1,5 +1,7 @@
 //! True and predicted numbers, and averages over outputs.
 
+use std::sync::Arc;
+
 use crate::Result;
 use crate::metrics::MetricError;
 use crate::metrics::input::{check_finite, check_rows, check_weights, weighted_mean};
@@ -8,7 +10,7 @@ use crate::metrics::ranked_scores::Score;
 /// True and predicted numbers of samples, checked once.
 #[derive(Clone, Debug)]
 pub struct RegressionSamples {
-    outputs: Vec<Output>,
+    outputs: Arc<[Output]>,
     weights: Option<Vec<f64>>,
 }
 
@@ -75,7 +77,15 @@ impl RegressionSamples {
         })
     }
 
-    pub(super) fn samples(&self) -> usize {
+    /// The same samples under other weights, which are one per sample, finite and not negative.
+    pub(crate) fn weighing(&self, weights: Option<&[f64]>) -> Self {
+        Self {
+            outputs: Arc::clone(&self.outputs),
+            weights: weights.map(<[f64]>::to_vec),
+        }
+    }
+
+    pub(crate) fn samples(&self) -> usize {
         self.outputs[0].truth.len()
     }
 
@@ -118,7 +128,7 @@ impl OutputAverage<'_> {
     /// # Errors
     /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) and [`MetricError`] for weights that are not one per output,
     /// finite, not negative and not all 0.
-    pub(super) fn of(self, samples: &RegressionSamples, values: &[f64]) -> Result<f64> {
+    pub(crate) fn of(self, samples: &RegressionSamples, values: &[f64]) -> Result<f64> {
         let mean = |weights| Ok(weighted_mean(values.iter().copied(), weights));
         match self {
             Self::Uniform => mean(None),
