@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_IMAGE_SIDE;
 use crate::read::folder::class_folders;
 use crate::read::idx::is_idx_name;
+use crate::split::HoldOut;
 use crate::split_config::SplitConfig;
 use crate::targets::TargetKind;
 
@@ -207,6 +208,15 @@ impl DataConfig {
         match &self.split {
             Some(split) => split.validation / (split.train + split.validation),
             None => self.validation_fraction,
+        }
+    }
+
+    /// How rows are chosen and held out where there is no `split`.
+    pub fn hold_out(&self) -> HoldOut {
+        HoldOut {
+            fraction: self.validation_fraction,
+            max_samples: self.max_samples,
+            seed: self.seed,
         }
     }
 

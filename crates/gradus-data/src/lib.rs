@@ -69,7 +69,7 @@ pub use read::csv::read_csv;
 pub use read::idx::{IdxImages, read_idx_images, read_idx_labels};
 pub use read::parquet::read_parquet;
 pub use samples::{Features, Samples};
-pub use split::{StratifiedSplit, split_stratified};
+pub use split::{HoldOut, StratifiedSplit, split_stratified};
 pub use split_config::SplitConfig;
 pub use table::{Cell, Column, ColumnChoice, ColumnValues, Table, TextColumn};
 pub use table_file::{PartFiles, TableFile};

@@ -10,7 +10,7 @@ use crate::preprocess::Preprocessing;
 use crate::raw::ReadPlan;
 use crate::read::folder::{self, OtherSizes};
 use crate::samples::{Features, Samples};
-use crate::split::{Parts, split_stratified};
+use crate::split::Parts;
 
 /// All parts of the data of one recipe.
 #[derive(Debug)]
@@ -152,44 +152,9 @@ fn picture_inputs(path: &Path, files: Vec<PathBuf>, preprocessing: &Preprocessin
 /// Training samples and, when the configuration asks for them, held-out ones.
 fn choose_samples(config: &DataConfig, location: &Location, strata: &[i64]) -> Result<Parts> {
     let Some(split) = &config.split else {
-        let all: Vec<usize> = (0..strata.len()).collect();
-        return hold_out(config, strata, limit(config, strata, all)?);
+        return config.hold_out().divide(strata);
     };
     let parts = split.divide(location, strata, config.seed)?;
-    let train = limit(config, strata, parts.train)?;
+    let train = config.hold_out().limit(strata, parts.train)?;
     Ok(Parts { train, ..parts })
-}
-
-/// At most as many of the samples as the configuration allows, with the classes' shares.
-pub(crate) fn limit(config: &DataConfig, strata: &[i64], chosen: Vec<usize>) -> Result<Vec<usize>> {
-    let Some(most) = config.max_samples.filter(|&most| most < chosen.len()) else {
-        return Ok(chosen);
-    };
-    let strata: Vec<i64> = chosen.iter().map(|&index| strata[index]).collect();
-    let drawn = split_stratified(&strata, most as f64 / chosen.len() as f64, config.seed)?.held_out;
-    Ok(drawn.into_iter().map(|index| chosen[index]).collect())
-}
-
-/// Takes the share `validation_fraction` out of the chosen samples.
-fn hold_out(config: &DataConfig, strata: &[i64], chosen: Vec<usize>) -> Result<Parts> {
-    if config.validation_fraction == 0.0 {
-        return Ok(Parts {
-            train: chosen,
-            ..Parts::default()
-        });
-    }
-    let strata: Vec<i64> = chosen.iter().map(|&index| strata[index]).collect();
-    let split = split_stratified(&strata, config.validation_fraction, config.seed)?;
-    if split.kept.is_empty() || split.held_out.is_empty() {
-        return Err(Error::TooFewToSplit {
-            samples: chosen.len(),
-            fraction: config.validation_fraction,
-        });
-    }
-    let original = |side: Vec<usize>| -> Vec<usize> { side.into_iter().map(|index| chosen[index]).collect() };
-    Ok(Parts {
-        train: original(split.kept),
-        validation: original(split.held_out),
-        test: Vec::new(),
-    })
 }

@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::dividing_columns::{read_groups, read_times};
 use crate::error::{Error, Result};
 use crate::locate::{Location, Split, locate};
-use crate::split::{Parts, Shares};
+use crate::split::{HoldOut, Parts, Shares};
 
 /// How the data that `train` names is divided into parts. At most one of `stratify`, `group` and `time` is given; with
 /// none, each class keeps its share, and without classes chance decides.
@@ -114,5 +114,13 @@ impl Dataset {
             &self.targets().strata(),
             split.seed.unwrap_or_default(),
         )
+    }
+
+    /// Divides the rows of this data set, read whole, as `validation_fraction` of a recipe does.
+    ///
+    /// # Errors
+    /// As [`HoldOut::divide`].
+    pub fn hold_out(&self, held_out: &HoldOut) -> Result<Parts> {
+        held_out.divide(&self.targets().strata())
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::{DataConfig, Format};
 use crate::dividing_columns::{read_groups, read_times};
 use crate::error::{Error, Result};
-use crate::load::{Splits, limit};
+use crate::load::Splits;
 use crate::locate::{Location, Split, locate};
 use crate::raw::{RawData, ReadPlan};
 use crate::split::Parts;
@@ -156,7 +156,7 @@ fn taken_rows(config: &DataConfig, location: &Location, strata: &[i64]) -> Resul
     let rows = taken.as_ref().map_or(strata.len(), Vec::len);
     if config.max_samples.is_some_and(|most| most < rows) {
         let all = taken.unwrap_or_else(|| (0..strata.len()).collect());
-        return limit(config, strata, all).map(Some);
+        return config.hold_out().limit(strata, all).map(Some);
     }
     Ok(taken)
 }

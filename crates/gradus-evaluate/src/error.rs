@@ -181,15 +181,17 @@ pub enum Error {
 
     /// Rows to score on that the model was trained on.
     #[error(
-        "the model was trained on {known} of these {rows} rows: a score on them says little about new ones; score on \
-         rows it has not seen (`--split test` finds those of the recipe's `[data.split]` in the data it divided), or pass \
-         `--allow-trained-rows`"
+        "the model was trained on {known} of these {rows} rows, or on rows equal to them; chance explains about \
+         {expected}: a score on them says little about new ones; score on rows it has not seen (`--split test` and `--split \
+         validation` find those that the recipe divided off), or pass `--allow-trained-rows`"
     )]
     TrainedOn {
         /// Rows that equal a row that was trained on.
         known: usize,
         /// Rows in all.
         rows: usize,
+        /// Rows that would equal one by chance.
+        expected: usize,
     },
     /// A file of training rows that is none.
     #[error("{} is no sorted list of 4-byte hashes; train or fetch the package again", path.display())]

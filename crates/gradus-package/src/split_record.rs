@@ -1,6 +1,6 @@
 //! Which rows a model was trained on, and which were kept from it.
 
-use gradus_data::SplitConfig;
+use gradus_data::{HoldOut, SplitConfig};
 use serde::{Deserialize, Serialize};
 
 /// The file of a package with a number for each row that was trained on: the upper 32 bits of
@@ -15,9 +15,12 @@ pub const MAX_TRAINED_ROWS: usize = 16 << 20;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitRecord {
     /// How parts were made of one source. Given the same rows it makes the same parts; `None` where each part had files
-    /// of its own or was held out by `validation_fraction`.
+    /// of its own, and where only `held_out` was divided off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub division: Option<SplitConfig>,
+    /// How validation rows were held out of the training data by `validation_fraction`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HoldOut>,
     /// What was trained on.
     pub train: PartRecord,
     /// What chose the best checkpoint, if anything.

@@ -60,11 +60,28 @@ fn two_models_are_compared_and_one_is_sliced() {
 }
 
 fn verdicts(folder: &Path) {
-    let compare = ["compare", "short", "long", "--data", "visits.csv"];
+    let compare = [
+        "compare",
+        "short",
+        "long",
+        "--data",
+        "visits.csv",
+        "--allow-trained-rows",
+    ];
     let said = succeed(folder, &compare);
     assert!(said.contains("B is better: accuracy +"), "{said}");
     assert!(said.contains("McNemar's p = 0.000"), "{said}");
-    let said = succeed(folder, &["compare", "long", "long", "--data", "visits.csv"]);
+    let said = succeed(
+        folder,
+        &[
+            "compare",
+            "long",
+            "long",
+            "--data",
+            "visits.csv",
+            "--allow-trained-rows",
+        ],
+    );
     assert!(said.contains("no difference can be told with 400 rows"), "{said}");
     let [one, two] = ["1", "2"].map(|threads| {
         let more = [
@@ -160,6 +177,7 @@ fn refusals(folder: &Path) {
             "short",
             "--data",
             "visits.csv",
+            "--allow-trained-rows",
             "--metrics",
             "beauty",
         ],
@@ -173,6 +191,7 @@ fn refusals(folder: &Path) {
             "short",
             "--data",
             "visits.csv",
+            "--allow-trained-rows",
             "--bootstrap",
             "10",
         ],

@@ -187,17 +187,92 @@ fn a_table_is_split_and_the_model_refuses_the_rows_it_was_trained_on() {
     fs::write(path.join("ship.toml"), recipe).unwrap();
     succeed(
         path,
-        &["train", "ship.toml", "--set", "train.epochs=2", "--out", "run"],
+        &[
+            "train",
+            "ship.toml",
+            "--set",
+            "data.validation_fraction=0",
+            "--set",
+            "train.epochs=2",
+            "--out",
+            "run",
+        ],
     );
-    let evaluate =
-        |data: &'static str, more: &[&'static str]| [&["evaluate", "run", "--data", data], more].concat();
-    succeed(path, &evaluate("ship-split/test.csv", &[]));
-    let said = refused(path, &evaluate("ship-split/train.csv", &[]));
-    assert!(
-        said.contains("trained on") && said.contains("--allow-trained-rows"),
-        "{said}"
+    let [new, known] = ["ship-split/test.csv", "ship-split/train.csv"];
+    let scoring: [&[&str]; 6] = [
+        &["evaluate", "run"],
+        &["compare", "run", "run"],
+        &["stress", "run", "--tests", "noise"],
+        &["calibrate", "run", "--force", "--out", "calibrated"],
+        &["compress", "run", "--prune", "0.5", "--force", "--out", "pruned"],
+        &["explain", "run", "--method", "permutation"],
+    ];
+    for command in scoring {
+        let on = |data, more: &[&'static str]| [command, &["--data", data], more].concat();
+        let heard = gradus(path, &on(new, &[]));
+        let said = String::from_utf8_lossy(&heard.stderr).into_owned();
+        assert!(heard.status.success(), "{said}");
+        assert!(
+            said.contains("of 60 rows equal a row that the model was trained on"),
+            "{said}"
+        );
+        let said = refused(path, &on(known, &[]));
+        assert!(
+            said.contains("of these 180 rows") && said.contains("--allow-trained-rows"),
+            "{said}"
+        );
+        succeed(path, &on(known, &["--allow-trained-rows"]));
+    }
+}
+
+#[test]
+fn validation_rows_held_out_by_a_fraction_are_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    passengers(path);
+    let recipe = succeed(
+        path,
+        &["new", "table", "--data", "ship.csv", "--label", "survived"],
     );
-    succeed(path, &evaluate("ship-split/train.csv", &["--allow-trained-rows"]));
+    fs::write(path.join("ship.toml"), recipe).unwrap();
+    let train = [
+        "train",
+        "ship.toml",
+        "--set",
+        "data.validation_fraction=0.25",
+        "--set",
+        "train.epochs=2",
+    ];
+    let trained = succeed(path, &[&train[..], &["--out", "run", "--json"]].concat());
+    let trained: Value = serde_json::from_str(&trained).unwrap();
+    let measured = trained["package"]["metrics"].as_array().unwrap();
+    let evaluate = ["evaluate", "run", "--data", "ship.csv", "--split"];
+    let found = succeed(path, &[&evaluate[..], &["validation", "--json"]].concat());
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["n"], 60);
+    let accuracy = measured
+        .iter()
+        .find(|metric| metric["name"] == "accuracy")
+        .unwrap();
+    assert_eq!(accuracy["split"], "validation");
+    assert_eq!(
+        found["report"]["accuracy"]["value"], accuracy["value"],
+        "the very rows of the training"
+    );
+    // The whole file is no test data, as most of it was trained on.
+    let said = refused(path, &[&evaluate[..], &["test"]].concat());
+    assert!(said.contains("of these 240 rows"), "{said}");
+    // Two models of one division are compared on what both left out.
+    let compare = [
+        "compare",
+        "run",
+        "run",
+        "--data",
+        "ship.csv",
+        "--split",
+        "validation",
+    ];
+    assert!(succeed(path, &compare).contains("60 rows"));
 }
 
 #[test]

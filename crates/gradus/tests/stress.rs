@@ -71,6 +71,11 @@ fn a_model_is_stressed_in_words_and_in_json() {
         folder,
         &["compress", "run", "--quantize", "int8", "--out", "int8"],
     );
+    let said = refused(
+        folder,
+        &["compress", "run", "--quantize", "int8", "--out", "int8"],
+    );
+    assert!(said.contains("int8 exists") && said.contains("--force"), "{said}");
     let said = refused(folder, &["stress", "int8", "--data", DATA, "--tests", "fgsm"]);
     assert!(said.contains("compressed from"), "{said}");
     succeed(folder, &["stress", "int8", "--data", DATA, "--tests", "blur"]);

@@ -141,6 +141,7 @@ fn labels_go_the_whole_road() {
             "int8",
             "--data",
             "rows.csv",
+            "--allow-trained-rows",
             "--out",
             "small",
         ],

@@ -1,9 +1,64 @@
 //! A share of each class held out: what `validation_fraction` and `max_samples` of a recipe use.
 
 use gradus_tensor::Rng;
+use serde::{Deserialize, Serialize};
 
-use super::STREAM_HOLD_OUT;
+use super::{Parts, STREAM_HOLD_OUT};
 use crate::error::{Error, Result};
+
+/// How the rows of one source are trained on and held out of it: what `validation_fraction`, `max_samples` and `seed` of a
+/// recipe say.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldOut {
+    /// The share of the chosen rows that is held out for validation, from 0 to below 1.
+    pub fraction: f64,
+    /// The number of rows that are chosen, with the classes' shares. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_samples: Option<usize>,
+    /// Decides which rows.
+    pub seed: u64,
+}
+
+impl HoldOut {
+    /// Divides rows whose classes are `strata`; without classes they are all of one.
+    ///
+    /// # Errors
+    /// When `fraction` is no share, or leaves no row on one side.
+    pub fn divide(&self, strata: &[i64]) -> Result<Parts> {
+        let chosen = self.limit(strata, (0..strata.len()).collect())?;
+        if self.fraction == 0.0 {
+            return Ok(Parts {
+                train: chosen,
+                ..Parts::default()
+            });
+        }
+        let strata: Vec<i64> = chosen.iter().map(|&index| strata[index]).collect();
+        let split = split_stratified(&strata, self.fraction, self.seed)?;
+        if split.kept.is_empty() || split.held_out.is_empty() {
+            return Err(Error::TooFewToSplit {
+                samples: chosen.len(),
+                fraction: self.fraction,
+            });
+        }
+        let original = |side: Vec<usize>| side.into_iter().map(|index| chosen[index]).collect();
+        Ok(Parts {
+            train: original(split.kept),
+            validation: original(split.held_out),
+            test: Vec::new(),
+        })
+    }
+
+    /// At most as many of the samples as are to be chosen, with the classes' shares.
+    pub(crate) fn limit(&self, strata: &[i64], chosen: Vec<usize>) -> Result<Vec<usize>> {
+        let Some(most) = self.max_samples.filter(|&most| most < chosen.len()) else {
+            return Ok(chosen);
+        };
+        let strata: Vec<i64> = chosen.iter().map(|&index| strata[index]).collect();
+        let drawn = split_stratified(&strata, most as f64 / chosen.len() as f64, self.seed)?.held_out;
+        Ok(drawn.into_iter().map(|index| chosen[index]).collect())
+    }
+}
 
 /// Indices of the samples on either side, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]

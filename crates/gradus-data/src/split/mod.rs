@@ -29,7 +29,7 @@ mod time_series;
 pub use error::SplitError;
 pub use folds::{Fold, Folds, ScarceClass, repeat_seed};
 pub use group_k_fold::GroupKFold;
-pub use hold_out::{StratifiedSplit, split_stratified};
+pub use hold_out::{HoldOut, StratifiedSplit, split_stratified};
 pub use k_fold::KFold;
 pub use leave_one_out::LeaveOneOut;
 pub use shares::{Parts, Shares};

@@ -84,14 +84,14 @@ fn rows_that_were_trained_on_are_refused_and_new_ones_are_not() {
     let package = package(&recipe, folder.path());
     let data = TrainingData::load(&recipe).unwrap();
     let refused = |dataset: &Dataset| match check_unseen(&package, dataset) {
-        Err(Error::TrainedOn { known, rows }) => Some((known, rows)),
+        Err(Error::TrainedOn { known, rows, .. }) => Some((known, rows)),
         Ok(_) => None,
         Err(other) => panic!("{other}"),
     };
     assert_eq!(refused(&data.train), Some((140, 140)));
     assert_eq!(refused(&read(&package, &path)), Some((140, 200)));
     assert_eq!(refused(data.test.as_ref().unwrap()), None);
-    // A tenth and one row are borne, a row more is not.
+    // What is tolerated and one row are borne, a row more is not.
     let whole = read(&package, &path);
     let hashes = whole.sample_hashes();
     let trained = data.train.sample_hashes();

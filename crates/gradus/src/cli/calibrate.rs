@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use gradus_data::load_labelled;
 use gradus_evaluate::calibration::{CalibrationReport, Reliability, calibrate};
 use gradus_evaluate::html::CalibrationPage;
 use gradus_package::Package;
@@ -12,6 +11,7 @@ use super::Global;
 use super::evaluate::{SplitName, model_folder, model_title};
 use super::output::{self, Table, grouped};
 use super::overwrite::refuse_to_replace;
+use super::unseen::{UnseenArgs, Wanted};
 
 /// Make a package whose probabilities can be taken at their word: one temperature for all logits, fitted to held-out data. No
 /// predicted class changes; evaluate, predict and serve apply it.
@@ -27,6 +27,8 @@ pub(crate) struct Args {
     /// The part of the data to fit to, where the folder holds several.
     #[arg(long, value_enum, default_value_t = SplitName::Validation)]
     split: SplitName,
+    #[command(flatten)]
+    unseen: UnseenArgs,
     /// Where the new package goes. Default: beside the model, with -calibrated after its name.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -52,13 +54,13 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     refuse_to_replace(&out, args.force)?;
     let folder = model_folder(&args.model);
     let package = Package::open(&folder)?;
-    let manifest = package.manifest();
-    let preprocessing = manifest
-        .preprocessing
-        .as_ref()
-        .ok_or(gradus_evaluate::Error::NoPreprocessing)?;
     let split = args.split.split();
-    let dataset = load_labelled(&args.data, split, preprocessing, &manifest.signature.labels)?;
+    let wanted = Wanted {
+        data: &args.data,
+        split,
+        unseen: args.unseen,
+    };
+    let dataset = wanted.rows_for(&package)?.dataset;
     let calibrated = calibrate(&package, &dataset, split.name())?;
     let saved = Package::save(&out, &calibrated.contents)?;
     let report = &calibrated.report;

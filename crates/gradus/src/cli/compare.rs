@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use gradus_data::load_labelled;
 use gradus_evaluate::bootstrap::BootstrapOptions;
 use gradus_evaluate::{
     CompareOptions, ComparedMetric, Comparison, McNemarMethod, Predictor, compare, groups_of_column,
 };
+use gradus_package::Package;
 
 use super::Global;
 use super::evaluate::{IntervalName, SplitName, model_folder, read_column};
 use super::output::{self, Table};
+use super::unseen::{UnseenArgs, Wanted};
 
 /// Tell which of two classifiers is better on the same data, and whether the data can tell at all: a paired bootstrap of
 /// each difference and McNemar's test.
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     /// The part of the data to score on, where the folder holds several.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    #[command(flatten)]
+    unseen: UnseenArgs,
     /// What to compare by: accuracy, macro_f1, macro_precision, macro_recall, weighted_f1, log_loss.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = metric,
         default_value = "accuracy,macro_f1,log_loss")]
@@ -50,7 +53,9 @@ fn metric(name: &str) -> Result<ComparedMetric, String> {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
-    let [a, b] = [&args.model_a, &args.model_b].map(|path| Predictor::open(model_folder(path)));
+    let [a, b] = [&args.model_a, &args.model_b].map(|path| Package::open(model_folder(path)));
+    let packages = [&a?, &b?];
+    let [a, b] = packages.map(Predictor::from_package);
     let (a, b) = (a?, b?);
     if a.labels() != b.labels() {
         bail!(
@@ -59,17 +64,18 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
             b.labels()
         );
     }
-    let load = |model: &Predictor| {
-        load_labelled(
-            &args.data,
-            args.split.split(),
-            model.preprocessing(),
-            model.labels(),
-        )
+    let wanted = Wanted {
+        data: &args.data,
+        split: args.split.split(),
+        unseen: args.unseen,
     };
-    let (data_a, data_b) = (load(&a)?, load(&b)?);
+    let [data_a, data_b] = wanted.rows_for_both(packages)?;
     let groups = match &args.cluster {
-        Some(name) => Some(groups_of_column(&read_column(&args.data, name)?)),
+        Some(name) => {
+            let column = read_column(&args.data, name)?;
+            let scored = data_a.rows.as_ref().map(|rows| column.select(rows));
+            Some(groups_of_column(scored.as_ref().unwrap_or(&column)))
+        }
         None => None,
     };
     let options = CompareOptions {
@@ -82,7 +88,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
         groups,
         ..Default::default()
     };
-    let comparison = compare([&a, &b], [&data_a, &data_b], &options)?;
+    let comparison = compare([&a, &b], [&data_a.dataset, &data_b.dataset], &options)?;
     if global.json {
         return output::json(&comparison);
     }

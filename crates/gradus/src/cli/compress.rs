@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use gradus_compress::{Plan, PruneOptions, compress};
-use gradus_data::load_labelled;
 use gradus_evaluate::{EvaluateOptions, Predictor, evaluate_task};
 use gradus_package::{Package, summarize};
 
 use super::Global;
 use super::evaluate::{SplitName, model_folder};
 use super::output::{self, bytes};
+use super::overwrite::refuse_to_replace;
+use super::unseen::{UnseenArgs, Wanted};
 
 /// Make a smaller package: int8 weights, pruned weights, clipped weights. Several are done in the order clip, prune,
 /// quantize.
@@ -31,12 +32,17 @@ pub(crate) struct Args {
     /// Where the new package goes.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace the package that is there.
+    #[arg(long)]
+    force: bool,
     /// Labelled data to measure the new package on; its metrics go into the package.
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// The part of the data to measure on, where the folder holds several.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    #[command(flatten)]
+    unseen: UnseenArgs,
 }
 
 /// Types that weights can be stored in.
@@ -47,27 +53,33 @@ enum Quantization {
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
+    refuse_to_replace(&args.out, args.force)?;
     let parent = Package::open(model_folder(&args.model))?;
     let plan = Plan {
         clip: args.clip,
         prune: args.prune.map(PruneOptions::new),
         quantize_int8: matches!(args.quantize, Some(Quantization::Int8)),
     };
+    // Before anything is written: what may not be scored leaves no package behind.
+    let split = args.split.split();
+    let wanted = |data| Wanted {
+        data,
+        split,
+        unseen: args.unseen,
+    };
+    let measured = match &args.data {
+        Some(data) => Some(wanted(data).rows_for(&parent)?.dataset),
+        None => None,
+    };
     let mut contents = compress(&parent, &plan)?;
     // The parent's figures are not this model's.
     contents.manifest.metrics.clear();
     Package::save(&args.out, &contents)?;
-    if let Some(data) = &args.data {
+    if let Some(dataset) = &measured {
         // Measured as it was written, then written again with its figures.
         let predictor = Predictor::open(&args.out)?;
-        let dataset = load_labelled(
-            data,
-            args.split.split(),
-            predictor.preprocessing(),
-            predictor.labels(),
-        )?;
-        let evaluation = evaluate_task(&predictor, &dataset, &EvaluateOptions::default())?;
-        contents.manifest.metrics = evaluation.metric_values(args.split.split().name());
+        let evaluation = evaluate_task(&predictor, dataset, &EvaluateOptions::default())?;
+        contents.manifest.metrics = evaluation.metric_values(split.name());
         Package::save(&args.out, &contents)?;
     }
     if global.json {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use gradus_data::{Column, Split, TargetKind, load_labelled, read_columns};
+use gradus_data::{Column, Split, TargetKind, read_columns};
 use gradus_evaluate::bootstrap::{BootstrapOptions, Method};
 use gradus_evaluate::html::{HtmlReport, LearningCurves, TaskFigures, TaskPage};
 use gradus_evaluate::language_model::{LanguageModel, PerplexityOptions};
@@ -18,7 +18,7 @@ use super::evaluate_tasks::{self, TaskArgs};
 use super::generation_args::WeightsName;
 use super::output::{self, Table, with_interval};
 use super::task_figures;
-use super::unseen::rows_to_score;
+use super::unseen::{Scored, UnseenArgs, Wanted};
 
 /// Score a model on labelled data (a classifier's accuracy, precision, recall, F1 with 95 % intervals, and the confusion
 /// matrix; a regression's errors and R²; F1 of labels), or a language model on text (perplexity and bits per byte) or on
@@ -47,9 +47,8 @@ pub(crate) struct Args {
     /// The part of the data to score on, where the folder holds several or the recipe's [data.split] made it.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
-    /// Score even on rows that the model was trained on, which says little about new ones.
-    #[arg(long)]
-    allow_trained_rows: bool,
+    #[command(flatten)]
+    unseen: UnseenArgs,
     /// Resamples behind each interval; 0 leaves the intervals out.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     bootstrap: usize,
@@ -176,19 +175,12 @@ fn score_text(args: &Args, text: &Path, global: Global) -> anyhow::Result<()> {
 fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()> {
     let folder = model_folder(&args.model);
     let predictor = Predictor::open(&folder)?;
-    let dataset = load_labelled(
+    let wanted = Wanted {
         data,
-        args.split.split(),
-        predictor.preprocessing(),
-        predictor.labels(),
-    )?;
-    let (dataset, rows) = rows_to_score(
-        &folder,
-        dataset,
-        data,
-        args.split.split(),
-        args.allow_trained_rows,
-    )?;
+        split: args.split.split(),
+        unseen: args.unseen,
+    };
+    let Scored { dataset, rows } = wanted.rows_for(&Package::open(&folder)?)?;
     let options = EvaluateOptions {
         bootstrap: bootstrap(args),
         rows: row_context(args, data, rows.as_deref())?,

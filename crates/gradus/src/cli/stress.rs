@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use gradus_data::load_labelled;
 use gradus_evaluate::Predictor;
 use gradus_evaluate::html::StressPage;
 use gradus_evaluate::stress::{InputUnit, Score, StressOptions, StressReport, StressTest, stress};
@@ -11,6 +10,7 @@ use gradus_package::Package;
 use super::Global;
 use super::evaluate::{SplitName, model_folder, model_title};
 use super::output::{self, Table, grouped};
+use super::unseen::{UnseenArgs, Wanted};
 
 /// Measure how a classifier's accuracy holds under noise, blur, brightness, contrast, missing values, and attacks that follow
 /// its gradients (FGSM, PGD) within epsilon of each input.
@@ -28,6 +28,8 @@ pub(crate) struct Args {
     /// The part of the data to score on, where the folder holds several.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    #[command(flatten)]
+    unseen: UnseenArgs,
     /// The tests to run, separated by commas. Default: all that fit the inputs.
     #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',')]
     tests: Option<Vec<TestName>>,
@@ -89,7 +91,12 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     let package = Package::open(&folder)?;
     let predictor = Predictor::from_package(&package)?;
     let split = args.split.split();
-    let dataset = load_labelled(&args.data, split, predictor.preprocessing(), predictor.labels())?;
+    let wanted = Wanted {
+        data: &args.data,
+        split,
+        unseen: args.unseen,
+    };
+    let dataset = wanted.rows_for(&package)?.dataset;
     let options = StressOptions {
         tests: args
             .tests

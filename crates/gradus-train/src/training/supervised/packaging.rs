@@ -65,7 +65,10 @@ fn divided(data: &TrainingData, recipe: &Recipe) -> (SplitRecord, ExtraFiles) {
         Some(SplitConfig { seed, ..*division })
     });
     let (validation, test) = (data.validation.as_deref(), data.test.as_deref());
-    let record = record_split(division, &data.train, validation, test);
+    let held_out = config
+        .filter(|config| config.split.is_none() && config.validation_fraction > 0.0)
+        .map(|config| config.hold_out());
+    let record = record_split((division, held_out), &data.train, validation, test);
     let is_kept = data.train.len() <= MAX_TRAINED_ROWS;
     let file = is_kept.then(|| {
         (

@@ -13,6 +13,7 @@ use super::Global;
 use super::evaluate::{SplitName, model_folder, model_title};
 use super::generation_args::WeightsName;
 use super::output;
+use super::unseen::UnseenArgs;
 use method_args::MethodArgs;
 
 /// Say why a model answers as it does: how much each pixel, column or token had to do with an answer, and what the model
@@ -42,6 +43,8 @@ pub(crate) struct Args {
     /// The part of the data, where the folder holds several.
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    #[command(flatten)]
+    unseen: UnseenArgs,
     /// How many samples to explain, spread over the data; `permutation` takes all of them.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     samples: u32,

@@ -10,12 +10,14 @@ use gradus_evaluate::explain::{
 };
 use gradus_evaluate::html::ExplainContent;
 use gradus_evaluate::{Error, Predictor, Sample};
+use gradus_package::Package;
 
 use super::Args;
 use super::method_args::Explaining;
 use crate::cli::Global;
 use crate::cli::evaluate::model_folder;
 use crate::cli::output::{self, Table};
+use crate::cli::unseen::Wanted;
 
 /// Columns of a sample that its line names.
 const MOST_NAMED: usize = 3;
@@ -122,7 +124,14 @@ fn target(name: &str, predictor: &Predictor) -> anyhow::Result<Target> {
 }
 
 fn explain_model(args: &Args, data: &Path, predictor: &Predictor, global: Global) -> anyhow::Result<()> {
-    let dataset = labelled(args, data, predictor)?;
+    let wanted = Wanted {
+        data,
+        split: args.split.split(),
+        unseen: args.unseen,
+    };
+    let dataset = wanted
+        .rows_for(&Package::open(model_folder(&args.model))?)?
+        .dataset;
     let metric = match args.method.metric {
         Some(name) => name.into(),
         None => PermutationScore::usual_for(dataset.targets()),

@@ -5,23 +5,25 @@
 //! refuses data that training knows.
 //!
 //! Real data repeats itself: two passengers of one age, class and sex are equal rows, though different people. So known
-//! rows are no proof of a leak. The share of training rows that equal another training row says how many of new rows are
-//! known by chance; what is refused is a share that is larger by more than [`TOLERATED_SHARE`] and by more than three
-//! standard errors of the two shares' difference. Where rows repeat too much for that to say anything, data that hold each
-//! training row at least as often as training did, and are at most [`MOST_ROWS_AROUND`] times as many, are refused: the
-//! training rows themselves, and a file that they were held out of.
+//! rows are no proof of a leak. How often training rows repeat each other says how many of new rows are known by chance,
+//! and how many of them equal a row that training has once, twice, …; what is refused is more than that, by more than
+//! [`TOLERATED_SHARE`] and three standard errors (`chance.rs`). Where rows repeat too much for that to say anything, data
+//! that hold each training row at least as often as training did, and are at most [`MOST_ROWS_AROUND`] times as many, are
+//! refused: the training rows themselves, and a file that they were held out of.
+
+mod chance;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use gradus_data::{Dataset, Split, SplitConfig};
+use gradus_data::{Dataset, HoldOut, Split, SplitConfig};
 use gradus_package::{Package, PartRecord, SplitRecord, TRAINED_ROWS_FILE, sha256_hex};
 
 use crate::error::{Error, Result};
 
-/// The share of known rows, above what chance gives, from which a score would be more memory than skill: one row in ten
-/// lifts the accuracy of a model that is right on half of new rows by five points.
-pub const TOLERATED_SHARE: f64 = 0.1;
+pub use chance::TOLERATED_SHARE;
+
+use chance::{Frequencies, count_by_repeats};
 
 /// Of more rows than so many times those that were trained on, few kinds of rows are there often enough by chance.
 pub const MOST_ROWS_AROUND: usize = 4;
@@ -63,16 +65,6 @@ impl TrainedRows {
         self.hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect()
     }
 
-    /// The share of them that equal another: what chance makes of new rows.
-    pub fn repeated_share(&self) -> f64 {
-        let repeated: usize = self
-            .hashes
-            .chunk_by(|a, b| a == b)
-            .map(|equal| if equal.len() > 1 { equal.len() } else { 0 })
-            .sum();
-        repeated as f64 / self.hashes.len().max(1) as f64
-    }
-
     /// Whether a data set is little more than them: it holds each at least as often.
     pub fn are_within(&self, dataset: &Dataset) -> bool {
         let mut hashes: Vec<u32> = dataset.sample_hashes().into_iter().map(upper_half).collect();
@@ -84,21 +76,15 @@ impl TrainedRows {
 
     /// Of the rows of a data set those that are among them, and how many chance alone would make so.
     pub fn known_of(&self, dataset: &Dataset) -> Known {
+        let hashes = dataset.sample_hashes().into_iter().map(upper_half);
+        let known = count_by_repeats(&self.hashes, hashes);
+        let frequencies = Frequencies::new(&self.hashes);
         Known {
-            known: self.count_known(dataset),
+            known: known.iter().sum(),
             rows: dataset.len(),
-            expected_share: self.repeated_share(),
-            trained: self.hashes.len(),
+            expected_share: frequencies.expected_share(),
+            is_leak: frequencies.are_exceeded(&known, dataset.len()),
         }
-    }
-
-    /// How many samples of a data set are among them.
-    pub fn count_known(&self, dataset: &Dataset) -> usize {
-        let hashes = dataset.sample_hashes();
-        let known = hashes
-            .iter()
-            .filter(|&&hash| self.hashes.binary_search(&upper_half(hash)).is_ok());
-        known.count()
     }
 }
 
@@ -106,15 +92,16 @@ fn upper_half(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// What to write about the parts of a training.
+/// What to write about the parts of a training: how they were made of one source, and which they are.
 pub fn record_split(
-    division: Option<SplitConfig>,
+    (division, held_out): (Option<SplitConfig>, Option<HoldOut>),
     train: &Dataset,
     validation: Option<&Dataset>,
     test: Option<&Dataset>,
 ) -> SplitRecord {
     SplitRecord {
         division,
+        held_out,
         train: part_record(train),
         validation: validation.map(part_record),
         test: test.map(part_record),
@@ -142,6 +129,19 @@ pub struct RecordedPart {
     pub dataset: Dataset,
 }
 
+/// Whether a part of a training was divided off other rows, so that [`recorded_part`] may find it among them.
+pub fn was_divided_off(package: &Package, split: Split) -> bool {
+    let Some(record) = &package.manifest().lineage.split else {
+        return false;
+    };
+    let share = |of: fn(&SplitConfig) -> f64| record.division.as_ref().map_or(0.0, of);
+    match split {
+        Split::Train => record.division.is_some() || record.held_out.is_some(),
+        Split::Validation => record.held_out.is_some() || share(|division| division.validation) > 0.0,
+        Split::Test => share(|division| division.test) > 0.0,
+    }
+}
+
 /// The rows of one part of a training in the data that the parts were made of: `dataset`, read whole from `path`.
 ///
 /// `None` when the package records no division, the division made no such part, or these are other data: then dividing
@@ -163,11 +163,16 @@ pub fn recorded_part(
         Split::Validation => record.validation.as_ref(),
         Split::Test => record.test.as_ref(),
     };
-    let (Some(division), Some(recorded)) = (&record.division, recorded) else {
+    let Some(recorded) = recorded else {
         return Ok(None);
     };
+    let divided = match (&record.division, &record.held_out) {
+        (Some(division), _) => dataset.divide(path, division),
+        (None, Some(held_out)) => dataset.hold_out(held_out),
+        (None, None) => return Ok(None),
+    };
     // Other data may well lack the column, or be too small to divide: that is no error, they are just other data.
-    let Ok(parts) = dataset.divide(path, division) else {
+    let Ok(parts) = divided else {
         return Ok(None);
     };
     let rows = match split {
@@ -188,19 +193,18 @@ pub struct Known {
     pub rows: usize,
     /// The share of known rows that chance gives.
     pub expected_share: f64,
-    /// Rows that were trained on.
-    pub trained: usize,
+    is_leak: bool,
 }
 
 impl Known {
     /// Whether more rows are known than chance and what is tolerated explain.
     pub fn is_leak(&self) -> bool {
-        let expected = self.expected_share;
-        let samples = 1.0 / self.rows.max(1) as f64 + 1.0 / self.trained.max(1) as f64;
-        let error = (expected * (1.0 - expected) * samples).sqrt();
-        let bound = expected + TOLERATED_SHARE + 3.0 * error;
-        // One row more, so that a single known row is never a reason.
-        self.known as f64 > self.rows as f64 * bound + 1.0
+        self.is_leak
+    }
+
+    /// How many rows chance would make known.
+    pub fn expected(&self) -> usize {
+        (self.expected_share * self.rows as f64).round() as usize
     }
 }
 
@@ -215,8 +219,11 @@ pub fn check_unseen(package: &Package, dataset: &Dataset) -> Result<Option<Known
     };
     let found = trained.known_of(dataset);
     if found.is_leak() || trained.are_within(dataset) {
-        let Known { known, rows, .. } = found;
-        return Err(Error::TrainedOn { known, rows });
+        return Err(Error::TrainedOn {
+            known: found.known,
+            rows: found.rows,
+            expected: found.expected(),
+        });
     }
     Ok(Some(found))
 }
