@@ -310,6 +310,41 @@ fn the_test_rows_of_a_recipes_split_are_scored_on_its_whole_data() {
     );
     let evaluation: Value = serde_json::from_str(&evaluation).unwrap();
     assert_eq!(evaluation["n"], 48);
+    // A temperature is fitted to one part and measured on another.
+    let calibrate = [
+        "calibrate",
+        "run",
+        "--data",
+        "ship.csv",
+        "--measure-split",
+        "test",
+    ];
+    let found = succeed(
+        path,
+        &[&calibrate[..], &["--out", "calibrated", "--json"]].concat(),
+    );
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!((&found["split"], &found["n"]), (&"validation".into(), &24.into()));
+    let measured = &found["measured"];
+    assert_eq!((&measured["split"], &measured["n"]), (&"test".into(), &48.into()));
+    let loss = |value: &Value| value.as_f64().unwrap();
+    assert!((loss(&measured["before"]["log_loss"]) - loss(&evaluation["log_loss"])).abs() < 1e-9);
+    let args = [
+        "evaluate",
+        "calibrated",
+        "--data",
+        "ship.csv",
+        "--split",
+        "test",
+        "--json",
+    ];
+    let calibrated: Value = serde_json::from_str(&succeed(path, &args)).unwrap();
+    assert!((loss(&measured["after"]["log_loss"]) - loss(&calibrated["log_loss"])).abs() < 1e-9);
+    let same = [&calibrate[..], &["--fit-split", "test", "--out", "other"]].concat();
+    let said = refused(path, &same);
+    assert!(said.contains("48 of the 48 rows to measure on"), "{said}");
+    let plain = ["calibrate", "run", "--data", "ship.csv", "--out", "other"];
+    assert!(succeed(path, &plain).contains("measured on the same"));
 }
 
 #[test]

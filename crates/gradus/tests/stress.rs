@@ -78,7 +78,15 @@ fn a_model_is_stressed_in_words_and_in_json() {
     assert!(said.contains("int8 exists") && said.contains("--force"), "{said}");
     let said = refused(folder, &["stress", "int8", "--data", DATA, "--tests", "fgsm"]);
     assert!(said.contains("compressed from"), "{said}");
-    succeed(folder, &["stress", "int8", "--data", DATA, "--tests", "blur"]);
+    let said = refused(
+        folder,
+        &["explain", "int8", "--data", DATA, "--method", "saliency"],
+    );
+    assert!(said.contains("occlusion, permutation and kernel-shap"), "{said}");
+    let unasked = succeed(folder, &["stress", "int8", "--data", DATA, "--json"]);
+    let unasked: Value = serde_json::from_str(&unasked).unwrap();
+    assert_eq!(unasked["tests"].as_array().unwrap().len(), 5);
+    assert_eq!(unasked["skipped"][0]["test"], "fgsm");
     let said = refused(folder, &["stress", "run", "--data", DATA, "--epsilon", "1.5"]);
     assert!(said.contains("epsilon is 1.5"), "{said}");
 }

@@ -11,7 +11,7 @@ mod package;
 mod reliability;
 mod temperature;
 
-pub use package::{Calibrated, CalibrationReport, calibrate};
+pub use package::{Calibrated, CalibrationMeasurement, CalibrationReport, calibrate, measure_calibration};
 pub(crate) use reliability::calibration_error;
 pub use reliability::{Reliability, ReliabilityBin};
 pub use temperature::{MAX_TEMPERATURE, MIN_TEMPERATURE, TemperatureFit, fit_temperature};

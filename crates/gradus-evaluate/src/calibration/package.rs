@@ -47,24 +47,17 @@ pub struct CalibrationReport {
 /// [`fit_temperature`].
 pub fn calibrate(package: &Package, dataset: &Dataset, split: &str) -> Result<Calibrated> {
     let predictor = Predictor::from_package(package)?;
-    predictor.require(TargetKind::Classification)?;
-    if dataset.label_names() != predictor.labels() {
-        return Err(Error::LabelNames {
-            model: predictor.labels().to_vec(),
-            data: dataset.label_names().to_vec(),
-        });
-    }
-    let before = predictor.predict_samples(dataset.samples(), BATCH_SIZE)?;
+    let before = predictions(&predictor, dataset)?;
     let fit = fit_temperature(&before, dataset.labels())?;
-    let after =
-        Predictions::new(before.logits().to_vec(), before.num_classes())?.with_temperature(fit.temperature);
+    let [reliability_before, reliability_after] =
+        before_and_after(&before, fit.temperature, dataset.labels())?;
     let report = CalibrationReport {
         temperature: fit.temperature,
         split: split.to_owned(),
         n: dataset.len() as u64,
         dataset_sha256: dataset.fingerprint().to_owned(),
-        before: Reliability::new(&before, dataset.labels())?,
-        after: Reliability::new(&after, dataset.labels())?,
+        before: reliability_before,
+        after: reliability_after,
     };
     let mut contents = package.to_contents();
     let manifest = &mut contents.manifest;
@@ -81,4 +74,61 @@ pub fn calibrate(package: &Package, dataset: &Dataset, split: &str) -> Result<Ca
         .retain(|metric| KEPT_METRICS.contains(&metric.name.as_str()));
     manifest.lineage.parent = Some(package.fingerprint().to_owned());
     Ok(Calibrated { contents, report })
+}
+
+/// What a calibration gained on other rows than it was fitted on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationMeasurement {
+    /// The data it was measured on: `validation`, `test`.
+    pub split: String,
+    /// Number of samples.
+    pub n: u64,
+    /// SHA-256 fingerprint of the data set.
+    pub dataset_sha256: String,
+    /// The package as it was.
+    pub before: Reliability,
+    /// The package with its new temperature.
+    pub after: Reliability,
+}
+
+/// Measures a package before and after a temperature on rows that did not choose it, named `split`.
+///
+/// # Errors
+/// As [`calibrate`].
+pub fn measure_calibration(
+    package: &Package,
+    temperature: f64,
+    dataset: &Dataset,
+    split: &str,
+) -> Result<CalibrationMeasurement> {
+    let found = predictions(&Predictor::from_package(package)?, dataset)?;
+    let [before, after] = before_and_after(&found, temperature, dataset.labels())?;
+    Ok(CalibrationMeasurement {
+        split: split.to_owned(),
+        n: dataset.len() as u64,
+        dataset_sha256: dataset.fingerprint().to_owned(),
+        before,
+        after,
+    })
+}
+
+fn predictions(predictor: &Predictor, dataset: &Dataset) -> Result<Predictions> {
+    predictor.require(TargetKind::Classification)?;
+    if dataset.label_names() != predictor.labels() {
+        return Err(Error::LabelNames {
+            model: predictor.labels().to_vec(),
+            data: dataset.label_names().to_vec(),
+        });
+    }
+    predictor.predict_samples(dataset.samples(), BATCH_SIZE)
+}
+
+/// Predictions as they are and at another temperature.
+fn before_and_after(before: &Predictions, temperature: f64, labels: &[i64]) -> Result<[Reliability; 2]> {
+    let after =
+        Predictions::new(before.logits().to_vec(), before.num_classes())?.with_temperature(temperature);
+    Ok([
+        Reliability::new(before, labels)?,
+        Reliability::new(&after, labels)?,
+    ])
 }

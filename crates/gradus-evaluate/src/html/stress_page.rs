@@ -213,6 +213,18 @@ fn verdict(report: &StressReport) -> String {
 }
 
 fn method(report: &StressReport) -> String {
+    let mut text = unit_and_flat_gradients(report);
+    for skipped in &report.skipped {
+        text.push_str(&format!(
+            " Left out: {}: {}.",
+            skipped.test.name(),
+            skipped.reason
+        ));
+    }
+    text
+}
+
+fn unit_and_flat_gradients(report: &StressReport) -> String {
     let unit = match report.unit {
         InputUnit::Pixels => {
             "Pixels are measured from 0 (black) to 1 (white) and never leave that range; attacks move each pixel by at most \

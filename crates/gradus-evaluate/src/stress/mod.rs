@@ -32,11 +32,12 @@ use gradus_package::CLASSIFICATION;
 pub use example::{Example, View};
 pub use inputs::InputUnit;
 pub use options::{StressOptions, StressTest};
-pub use report::{Score, Severity, StressReport, TestResult};
+pub use report::{Score, Severity, SkippedTest, StressReport, TestResult};
 
 use crate::calibration::Reliability;
 use crate::stress::disturb::Disturbance;
 use crate::stress::inputs::Inputs;
+use crate::stress::loss_gradient::loss_gradient;
 use crate::{Error, Predictions, Predictor, Result};
 
 /// Scores a model on a data set that was prepared by its own preprocessing, as it is and disturbed in each way that the
@@ -66,13 +67,35 @@ pub fn stress(
         });
     }
     let inputs = Inputs::new(predictor, dataset)?;
-    let tests = options.resolve(inputs.unit())?;
+    let mut tests = options.resolve(inputs.unit())?;
+    let skipped = match options.tests {
+        None => skip_what_cannot_be_run(&inputs, &mut tests)?,
+        Some(_) => Vec::new(),
+    };
     let run = Run {
         inputs,
         options,
         tests,
+        skipped,
     };
     run.report(progress)
+}
+
+/// Takes the attacks out of `tests` when the model gives no gradients to follow, and says so. Only tests that nobody asked for
+/// by name are left out.
+fn skip_what_cannot_be_run(inputs: &Inputs<'_>, tests: &mut Vec<StressTest>) -> Result<Vec<SkippedTest>> {
+    let first = inputs.batch(vec![0]);
+    let reason = match loss_gradient(inputs, &first.values, &inputs.labels(&first)) {
+        Ok(_) => return Ok(Vec::new()),
+        Err(error @ Error::NoInputGradient { .. }) => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    let attacks = tests.extract_if(.., |test| test.is_attack());
+    let skipped = |test| SkippedTest {
+        test,
+        reason: reason.clone(),
+    };
+    Ok(attacks.map(skipped).collect())
 }
 
 /// The samples at `indices` after one test at one severity, as raw values `[indices, sample_len]`: pixels from 0 to 255 and
@@ -107,6 +130,7 @@ struct Run<'a> {
     inputs: Inputs<'a>,
     options: &'a StressOptions,
     tests: Vec<StressTest>,
+    skipped: Vec<SkippedTest>,
 }
 
 impl Run<'_> {
@@ -133,6 +157,7 @@ impl Run<'_> {
             clean: Score::new(&clean, &clean, dataset.labels())?,
             reliability: Reliability::new(&clean, dataset.labels())?,
             tests: self.grouped(severities),
+            skipped: self.skipped.clone(),
             examples: example::examples(&self.inputs, &clean, &self.shown_disturbances())?,
         })
     }

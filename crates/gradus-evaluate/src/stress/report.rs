@@ -23,9 +23,21 @@ pub struct StressReport {
     pub reliability: Reliability,
     /// One entry for each test.
     pub tests: Vec<TestResult>,
+    /// Tests that fit the inputs and that this model cannot take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedTest>,
     /// Pictures before and after; not part of the JSON form.
     #[serde(skip)]
     pub examples: Vec<Example>,
+}
+
+/// A test that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedTest {
+    /// The test.
+    pub test: StressTest,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// What one test found.

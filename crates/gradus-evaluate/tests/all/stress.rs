@@ -544,6 +544,13 @@ fn layers_without_gradients_are_refused_by_attacks_alone() {
     assert!(matches!(error, Error::NoInputGradient { .. }), "{error}");
     assert!(error.to_string().contains("compressed from"), "{error}");
     assert!(run(vec![StressTest::Noise, StressTest::Blur]).is_ok());
+    // Unasked, attacks are left out, and the report says why.
+    let report = stress(&predictor, &dataset, &StressOptions::default(), &mut |_, _| {}).unwrap();
+    assert!(report.tests.iter().all(|result| !result.test.is_attack()));
+    assert_eq!(report.tests.len() + report.skipped.len(), StressTest::ALL.len());
+    let skipped: Vec<StressTest> = report.skipped.iter().map(|skipped| skipped.test).collect();
+    assert_eq!(skipped, [StressTest::Fgsm, StressTest::Pgd]);
+    assert!(report.skipped[0].reason.contains("no gradients"), "{report:?}");
 }
 
 #[test]

@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use gradus_evaluate::calibration::{CalibrationReport, Reliability, calibrate};
+use anyhow::bail;
+use gradus_data::Dataset;
+use gradus_evaluate::calibration::{
+    CalibrationMeasurement, CalibrationReport, Reliability, calibrate, measure_calibration,
+};
 use gradus_evaluate::html::CalibrationPage;
+use gradus_evaluate::trained_rows::TrainedRows;
 use gradus_package::Package;
 use serde::Serialize;
 
@@ -16,7 +21,9 @@ use super::unseen::{UnseenArgs, Wanted};
 /// Make a package whose probabilities can be taken at their word: one temperature for all logits, fitted to held-out data. No
 /// predicted class changes; evaluate, predict and serve apply it.
 ///
-/// Example: gradus calibrate runs/my --data data/fashion-mnist-sample --split test --out runs/my-calibrated
+/// Figures on the rows that it was fitted to flatter it a little: --measure-split or --measure-data measures on others.
+///
+/// Example: gradus calibrate runs/my --data titanic.csv --fit-split validation --measure-split test
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A package, or a training run's folder.
@@ -25,8 +32,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// The part of the data to fit to, where the folder holds several.
-    #[arg(long, value_enum, default_value_t = SplitName::Validation)]
+    #[arg(long = "fit-split", visible_alias = "split", value_enum, default_value_t = SplitName::Validation)]
     split: SplitName,
+    /// The part of the data to measure on, before and after. Default: the rows that were fitted to; with --measure-data, test.
+    #[arg(long, value_enum)]
+    measure_split: Option<SplitName>,
+    /// Other labelled data to measure on. Default: --data.
+    #[arg(long, value_name = "PATH")]
+    measure_data: Option<PathBuf>,
     #[command(flatten)]
     unseen: UnseenArgs,
     /// Where the new package goes. Default: beside the model, with -calibrated after its name.
@@ -47,6 +60,8 @@ struct Written<'a> {
     fingerprint: &'a str,
     #[serde(flatten)]
     report: &'a CalibrationReport,
+    /// What it gained on other rows; none where only those that it was fitted to were given.
+    measured: Option<&'a CalibrationMeasurement>,
 }
 
 pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
@@ -62,6 +77,7 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
     };
     let dataset = wanted.rows_for(&package)?.dataset;
     let calibrated = calibrate(&package, &dataset, split.name())?;
+    let measured = measure(args, &package, &dataset, calibrated.report.temperature)?;
     let saved = Package::save(&out, &calibrated.contents)?;
     let report = &calibrated.report;
     if let Some(path) = &args.report {
@@ -79,9 +95,45 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
             package: &out,
             fingerprint: &saved.fingerprint,
             report,
+            measured: measured.as_ref(),
         });
     }
-    output::write(summary(report, &out).as_bytes())
+    output::write(summary(report, measured.as_ref(), &out).as_bytes())
+}
+
+/// What the temperature gains on other rows, where such are named.
+fn measure(
+    args: &Args,
+    package: &Package,
+    fitted: &Dataset,
+    temperature: f64,
+) -> anyhow::Result<Option<CalibrationMeasurement>> {
+    if args.measure_split.is_none() && args.measure_data.is_none() {
+        return Ok(None);
+    }
+    let split = args.measure_split.unwrap_or(SplitName::Test).split();
+    let wanted = Wanted {
+        data: args.measure_data.as_ref().unwrap_or(&args.data),
+        split,
+        unseen: args.unseen,
+    };
+    let dataset = wanted.rows_for(package)?.dataset;
+    let rows_fitted = TrainedRows::new(fitted);
+    let known = rows_fitted.known_of(&dataset);
+    if known.is_leak() || rows_fitted.are_within(&dataset) {
+        bail!(
+            "{} of the {} rows to measure on are among those that the temperature is fitted to; name others with \
+             --measure-split or --measure-data",
+            grouped(known.known as u64),
+            grouped(known.rows as u64)
+        );
+    }
+    Ok(Some(measure_calibration(
+        package,
+        temperature,
+        &dataset,
+        split.name(),
+    )?))
 }
 
 fn beside(model: &Path) -> PathBuf {
@@ -90,8 +142,15 @@ fn beside(model: &Path) -> PathBuf {
     model.with_file_name(name)
 }
 
-fn summary(report: &CalibrationReport, out: &Path) -> String {
-    let CalibrationReport { before, after, .. } = report;
+fn summary(report: &CalibrationReport, measured: Option<&CalibrationMeasurement>, out: &Path) -> String {
+    let (before, after) = match measured {
+        Some(measured) => (&measured.before, &measured.after),
+        None => (&report.before, &report.after),
+    };
+    let on = match measured {
+        Some(measured) => format!("measured on {} {} samples", grouped(measured.n), measured.split),
+        None => "measured on the same; --measure-split test measures on others".to_owned(),
+    };
     let mut figures = Table::new(&["measure", "before", "after"]);
     let mut row = |name: &str, of: fn(&Reliability) -> f64| {
         let figure = |reliability| format!("{:.4}", of(reliability));
@@ -112,7 +171,7 @@ fn summary(report: &CalibrationReport, out: &Path) -> String {
         ]);
     }
     format!(
-        "temperature {:.4}, fitted to {} {} samples\n\n{figures}\n{bins}\npackage  {}\n",
+        "temperature {:.4}, fitted to {} {} samples, {on}\n\n{figures}\n{bins}\npackage  {}\n",
         report.temperature,
         grouped(report.n),
         report.split,

@@ -115,6 +115,13 @@ pub(crate) fn run(args: &Args, global: Global) -> anyhow::Result<()> {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    for skipped in &report.skipped {
+        output::say(format_args!(
+            "note: {} is left out: {}",
+            skipped.test.name(),
+            skipped.reason
+        ));
+    }
     if let Some(path) = &args.report {
         let data = format!("{}, {} samples", args.data.display(), split.name());
         let page = StressPage::new(model_title(&folder), data, &package, &report);

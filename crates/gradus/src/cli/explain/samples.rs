@@ -95,7 +95,13 @@ fn explain_samples(
         target: target(&args.target, predictor)?,
         baseline: args.method.baseline.into(),
     };
-    let explanations = explain(predictor, &data, &options)?;
+    let explained = explain(predictor, &data, &options);
+    let explanations = match explained {
+        Err(error @ Error::NoInputGradient { .. }) => {
+            return Err(error).context("--method occlusion, permutation and kernel-shap need no gradients");
+        }
+        explained => explained?,
+    };
     args.write_report(&place, ExplainContent::Samples(&explanations))?;
     if global.json {
         return output::json(&explanations);
