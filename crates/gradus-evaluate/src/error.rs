@@ -65,6 +65,15 @@ pub enum Error {
         limit: usize,
     },
 
+    /// A column cannot be what samples weigh.
+    #[error("the column `{column}` cannot hold the samples' weights: {fault}")]
+    WeightColumn {
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        fault: WeightFault,
+    },
+
     /// A bootstrap option is outside its range.
     #[error("bootstrap {option} is {value}, expected {expected}")]
     BootstrapOption {
@@ -492,6 +501,31 @@ pub enum Error {
     /// A tensor operation refused its operands.
     #[error(transparent)]
     Tensor(#[from] gradus_tensor::Error),
+}
+
+/// Why a column holds no weights. Rows are those that are scored, counted from 0.
+#[derive(Clone, Copy, Debug, Error, PartialEq)]
+pub enum WeightFault {
+    /// It is no column of numbers.
+    #[error("it holds text; name a column of numbers")]
+    Text,
+    /// A row has no weight.
+    #[error("row {row} has none; fill it in, or leave the row out")]
+    Missing {
+        /// The row.
+        row: usize,
+    },
+    /// A weight is negative or infinite.
+    #[error("that of row {row} is {value}, expected a finite number that is not negative")]
+    Value {
+        /// The row.
+        row: usize,
+        /// The weight found.
+        value: f64,
+    },
+    /// No row counts.
+    #[error("all of them are 0; a metric needs at least one sample that counts")]
+    AllZero,
 }
 
 /// Result with this crate's [`enum@Error`].

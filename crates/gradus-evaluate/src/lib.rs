@@ -42,12 +42,12 @@ pub use comparison::{
     CompareOptions, ComparedMetric, Comparison, Difference, McNemar, McNemarMethod, Side, Verdict, compare,
     compare_predictions,
 };
-pub use error::{Error, Result};
+pub use error::{Error, Result, WeightFault};
 pub use evaluation::{
     ClassCurves, ColumnValue, EvaluateOptions, Evaluation, Figure, LabelRow, MultilabelEvaluation, OutputRow,
-    Picture, RegressionEvaluation, RowContext, Sample, ScoreCurves, Slice, SliceColumn, SliceTable,
-    TaskEvaluation, WorstError, evaluate, evaluate_multilabel, evaluate_regression, evaluate_task,
-    groups_of_column, score,
+    Picture, RegressionEvaluation, RequestedMetrics, RowContext, RowWeights, Sample, ScoreCurves, Slice,
+    SliceColumn, SliceTable, TaskEvaluation, WorstError, evaluate, evaluate_multilabel, evaluate_regression,
+    evaluate_task, groups_of_column, score, weights_of_column,
 };
 pub use predictions::Predictions;
 pub use predictor::Predictor;

@@ -3,6 +3,7 @@
 mod curves;
 mod multilabel;
 mod regression;
+mod requested;
 mod rows;
 mod sample;
 mod slices;
@@ -19,7 +20,8 @@ use serde::{Deserialize, Serialize};
 pub use curves::{ClassCurves, ScoreCurves};
 pub use multilabel::{LabelRow, MultilabelEvaluation, evaluate_multilabel};
 pub use regression::{OutputRow, RegressionEvaluation, evaluate_regression};
-pub use rows::{RowContext, SliceColumn, groups_of_column};
+pub use requested::RequestedMetrics;
+pub use rows::{RowContext, RowWeights, SliceColumn, groups_of_column, weights_of_column};
 pub use sample::{ColumnValue, Picture, Sample};
 pub use slices::{Figure, Slice, SliceTable};
 pub use task::{TaskEvaluation, evaluate_task};
@@ -27,7 +29,7 @@ pub use worst::WorstError;
 
 use crate::bootstrap::{BootstrapOptions, GroupedCounts, Interval, Resampling, RowSample, row_intervals};
 use crate::calibration::Reliability;
-use crate::metrics::{ConfusionMatrix, LabelSet, log_loss_of_probability};
+use crate::metrics::{Answers, ConfusionMatrix, LabelSet, MetricName, log_loss_of_probability};
 use crate::{ClassificationReport, Error, Estimate, Predictions, Predictor, Result};
 
 /// How a model is scored.
@@ -42,6 +44,8 @@ pub struct EvaluateOptions {
     pub label_set: LabelSet,
     /// How many of the worst errors to keep; default 24.
     pub worst_errors: usize,
+    /// Metrics by name that are computed beside the usual ones; they must be the task's.
+    pub metrics: Vec<MetricName>,
     /// What else is known of the rows: slices and groups. Not part of the stored form.
     #[serde(skip)]
     pub rows: RowContext,
@@ -54,6 +58,7 @@ impl Default for EvaluateOptions {
             bootstrap: Some(BootstrapOptions::default()),
             label_set: LabelSet::default(),
             worst_errors: 24,
+            metrics: Vec::new(),
             rows: RowContext::default(),
         }
     }
@@ -82,6 +87,9 @@ pub struct Evaluation {
     /// Number of groups that were resampled whole, when rows came in groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<u64>,
+    /// The metrics that were asked for by name.
+    #[serde(flatten)]
+    pub requested: RequestedMetrics,
     /// Scores of parts of the data, one table for each column they were divided by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<SliceTable>,
@@ -187,11 +195,28 @@ pub fn score(
         curves: score_curves(predictions, dataset, options)?,
         calibration: Some(Reliability::new(predictions, dataset.labels())?),
         groups: options.rows.groups.as_deref().map(number_of_groups),
+        requested: requested_of(predictions, dataset, options)?,
         slices: classified.tables(options)?,
         worst_errors: worst.pick(options.worst_errors),
         dataset_sha256: dataset.fingerprint().to_owned(),
         predict_seconds: None,
     })
+}
+
+fn requested_of(
+    predictions: &Predictions,
+    dataset: &Dataset,
+    options: &EvaluateOptions,
+) -> Result<RequestedMetrics> {
+    let probabilities: Vec<f64> = (0..predictions.len())
+        .flat_map(|row| predictions.probabilities(row))
+        .collect();
+    let answers = Answers::Classes {
+        truth: dataset.labels(),
+        probabilities: &probabilities,
+        num_classes: dataset.num_classes(),
+    };
+    requested::requested(&answers, options)
 }
 
 fn number_of_groups(groups: &[u64]) -> u64 {

@@ -6,10 +6,12 @@ use gradus_data::{Dataset, TargetKind, Targets};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+use super::requested::requested;
 use super::slices::{self, Better};
 use super::task::{Figures, estimates};
-use super::{EvaluateOptions, SliceTable, check_names};
+use super::{EvaluateOptions, RequestedMetrics, SliceTable, check_names};
 use crate::bootstrap::BootstrapOptions;
+use crate::metrics::Answers;
 use crate::{Error, Estimate, Predictor, Result};
 
 /// How good a model of labels is on one data set. A label is predicted where its probability is at least one half.
@@ -31,6 +33,9 @@ pub struct MultilabelEvaluation {
     pub log_loss: f64,
     /// The figures of each label.
     pub labels: Vec<LabelRow>,
+    /// The metrics that were asked for by name.
+    #[serde(flatten)]
+    pub requested: RequestedMetrics,
     /// Scores of parts of the data, one table for each column they were divided by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<SliceTable>,
@@ -91,6 +96,14 @@ pub fn evaluate_multilabel(
             [micro_f1, subset_accuracy],
         ))
     })?;
+    let probabilities: Vec<f64> = (0..predictions.len())
+        .flat_map(|row| predictions.label_probabilities(row))
+        .collect();
+    let answers = Answers::Labels {
+        truth,
+        probabilities: &probabilities,
+        num_labels: names.len(),
+    };
     let by_label = pairs.by_label(&vec![1.0; predictions.len()]);
     Ok(MultilabelEvaluation {
         n: predictions.len() as u64,
@@ -105,6 +118,7 @@ pub fn evaluate_multilabel(
             .zip(&by_label)
             .map(|(name, hits)| hits.row(name))
             .collect(),
+        requested: requested(&answers, options)?,
         slices,
         bootstrap,
         dataset_sha256: dataset.fingerprint().to_owned(),

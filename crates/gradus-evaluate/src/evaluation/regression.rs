@@ -6,10 +6,12 @@ use gradus_data::{Dataset, TargetKind, Targets};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+use super::requested::requested;
 use super::slices::{self, Better};
 use super::task::{Figures, estimates};
-use super::{EvaluateOptions, SliceTable, check_names};
+use super::{EvaluateOptions, RequestedMetrics, SliceTable, check_names};
 use crate::bootstrap::BootstrapOptions;
+use crate::metrics::Answers;
 use crate::{Error, Estimate, Predictor, Result};
 
 /// How good a regression is on one data set. Of several outputs each figure is the mean over them, as scikit-learn
@@ -29,6 +31,9 @@ pub struct RegressionEvaluation {
     pub r2: Estimate,
     /// The figures of each output.
     pub outputs: Vec<OutputRow>,
+    /// The metrics that were asked for by name.
+    #[serde(flatten)]
+    pub requested: RequestedMetrics,
     /// Scores of parts of the data, one table for each column they were divided by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<SliceTable>,
@@ -83,6 +88,11 @@ pub fn evaluate_regression(
         .flat_map(|index| predictor.answer(&predictions, index))
         .collect();
     let names = dataset.label_names();
+    let answers = Answers::Values {
+        truth,
+        predicted: &predicted,
+        outputs: names.len(),
+    };
     let columns: Vec<Column> = (0..names.len())
         .map(|output| Column::of(truth, &predicted, [output, names.len()]))
         .collect();
@@ -106,6 +116,7 @@ pub fn evaluate_regression(
                 ..column.errors(&every).row(name)
             })
             .collect(),
+        requested: requested(&answers, options)?,
         slices,
         bootstrap,
         dataset_sha256: dataset.fingerprint().to_owned(),

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use gradus_data::{Cell, Column, ColumnValues};
 
+use crate::error::WeightFault;
+use crate::{Error, Result};
+
 /// Different values up to which a column of numbers is sliced by value.
 const MAX_NUMBERS: usize = 8;
 
@@ -24,6 +27,17 @@ pub struct RowContext {
     pub slices: Vec<SliceColumn>,
     /// The group of each row, such as the patient of a visit: intervals come from resampling groups whole.
     pub groups: Option<Vec<u64>>,
+    /// What each row weighs in the metrics that are asked for by name.
+    pub weights: Option<RowWeights>,
+}
+
+/// A weight of each row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowWeights {
+    /// The column that they come from.
+    pub column: String,
+    /// One per row, finite and not negative.
+    pub values: Vec<f64>,
 }
 
 /// A division of the rows by the values of a column.
@@ -81,6 +95,35 @@ pub fn groups_of_column(column: &Column) -> Vec<u64> {
         Cell::Text(text) => next_number(&mut number_of, text.to_owned()),
     };
     (0..rows).map(group).collect()
+}
+
+/// The weight of each row by a column of numbers.
+///
+/// # Errors
+/// [`Error::WeightColumn`] when the column holds text, a row has no weight, a weight is negative or infinite, or all are 0.
+pub fn weights_of_column(column: &Column) -> Result<RowWeights> {
+    let refused = |fault| Error::WeightColumn {
+        column: column.name.clone(),
+        fault,
+    };
+    let ColumnValues::Number(values) = &column.values else {
+        return Err(refused(WeightFault::Text));
+    };
+    for (row, &value) in values.iter().enumerate() {
+        if value.is_nan() {
+            return Err(refused(WeightFault::Missing { row }));
+        }
+        if value < 0.0 || value.is_infinite() {
+            return Err(refused(WeightFault::Value { row, value }));
+        }
+    }
+    if values.iter().all(|&value| value == 0.0) {
+        return Err(refused(WeightFault::AllZero));
+    }
+    Ok(RowWeights {
+        column: column.name.clone(),
+        values: values.clone(),
+    })
 }
 
 fn next_number(number_of: &mut BTreeMap<String, u64>, word: String) -> u64 {
@@ -158,6 +201,26 @@ mod tests {
             name: "age".into(),
             values: ColumnValues::Number(values),
         })
+    }
+
+    #[test]
+    fn weights_that_say_nothing_are_refused() {
+        let weights = |values| {
+            weights_of_column(&Column {
+                name: "w".into(),
+                values: ColumnValues::Number(values),
+            })
+        };
+        assert_eq!(weights(vec![0.0, 2.5]).unwrap().values, [0.0, 2.5]);
+        for (values, said) in [
+            (vec![1.0, f64::NAN], "row 1 has none"),
+            (vec![-1.0, 1.0], "that of row 0 is -1"),
+            (vec![1.0, f64::INFINITY], "that of row 1 is inf"),
+            (vec![0.0, 0.0], "all of them are 0"),
+        ] {
+            let error = weights(values).unwrap_err().to_string();
+            assert!(error.contains("`w`") && error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(super) fn tables(
             let part = EvaluateOptions {
                 rows: RowContext {
                     slices: Vec::new(),
+                    weights: None,
                     groups: groups.map(|groups| rows.iter().map(|&row| groups[row]).collect()),
                 },
                 ..options.clone()
@@ -185,6 +186,7 @@ mod tests {
             rows: RowContext {
                 slices: vec![column.clone()],
                 groups: None,
+                weights: None,
             },
             ..EvaluateOptions::default()
         };

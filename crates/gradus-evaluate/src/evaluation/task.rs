@@ -4,12 +4,13 @@ use gradus_data::{Dataset, TargetKind};
 use gradus_package::MetricValue;
 use serde::{Deserialize, Serialize};
 
+use super::requested::sample_of;
 use super::{
-    EvaluateOptions, Evaluation, MultilabelEvaluation, RegressionEvaluation, evaluate, evaluate_multilabel,
-    evaluate_regression,
+    EvaluateOptions, Evaluation, MultilabelEvaluation, RegressionEvaluation, RequestedMetrics, evaluate,
+    evaluate_multilabel, evaluate_regression,
 };
-use crate::bootstrap::{BootstrapOptions, RowSample, row_intervals};
-use crate::{Error, Estimate, Predictor, Result};
+use crate::bootstrap::{BootstrapOptions, row_intervals};
+use crate::{Estimate, Predictor, Result};
 
 /// How good a model is on one data set, by its task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,15 @@ impl TaskEvaluation {
         }
     }
 
+    /// The metrics that were asked for by name.
+    pub fn requested(&self) -> &RequestedMetrics {
+        match self {
+            TaskEvaluation::Classification(evaluation) => &evaluation.requested,
+            TaskEvaluation::Regression(evaluation) => &evaluation.requested,
+            TaskEvaluation::Multilabel(evaluation) => &evaluation.requested,
+        }
+    }
+
     /// The main figures as a package's manifest keeps them; `split` says what the data were (`test`).
     pub fn metric_values(&self, split: &str) -> Vec<MetricValue> {
         match self {
@@ -67,7 +77,7 @@ impl TaskEvaluation {
 
 /// The most numbers that the resamples of one evaluation walk: some seconds of work. Beyond, samples are so many that the
 /// intervals would be narrow anyway, and are left out.
-const MAX_WALKED: u64 = 1 << 32;
+pub(super) const MAX_WALKED: u64 = 1 << 32;
 
 /// Figures of weighted samples with their intervals, and how these were drawn, if they were. Each resample walks
 /// `width` numbers of each of `samples`; samples of one group are resampled together.
@@ -80,18 +90,7 @@ pub(super) fn estimates<const N: usize>(
     statistics(&vec![1.0; samples], &mut values);
     let walked =
         |options: &BootstrapOptions| (samples as u64 * width as u64).saturating_mul(options.resamples as u64);
-    let drawn = match &options.rows.groups {
-        Some(groups) if groups.len() != samples => {
-            return Err(Error::LengthMismatch {
-                left_name: "groups",
-                left: groups.len(),
-                right_name: "the data set's samples",
-                right: samples,
-            });
-        }
-        Some(groups) => RowSample::grouped(groups)?,
-        None => RowSample::new(samples)?,
-    };
+    let drawn = sample_of(samples, options)?;
     let options = options.bootstrap.filter(|options| walked(options) <= MAX_WALKED);
     let intervals = match &options {
         Some(options) => row_intervals(&drawn, options, N, statistics)?,

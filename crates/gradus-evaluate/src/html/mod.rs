@@ -17,6 +17,7 @@ mod format;
 mod heat_map;
 mod history;
 mod importance_chart;
+mod metrics_view;
 mod page;
 mod parallel_chart;
 mod picture;

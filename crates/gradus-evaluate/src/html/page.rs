@@ -92,12 +92,13 @@ impl<'a> HtmlReport<'a> {
 }
 
 /// The templates by name; each page is one of them, and includes the style sheets that it needs.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("report.css", include_str!("../../templates/report.css")),
     ("report.html", include_str!("../../templates/report.html")),
     ("explain.css", include_str!("../../templates/explain.css")),
     ("explain.html", include_str!("../../templates/explain.html")),
     ("sheet.html", include_str!("../../templates/sheet.html")),
+    ("metrics.html", include_str!("../../templates/metrics.html")),
     ("slices.html", include_str!("../../templates/slices.html")),
     ("task.html", include_str!("../../templates/task.html")),
     ("tasks.html", include_str!("../../templates/tasks.html")),

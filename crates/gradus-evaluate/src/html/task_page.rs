@@ -4,6 +4,7 @@ use gradus_package::Package;
 use serde::Serialize;
 
 use super::history::LearningCurves;
+use super::metrics_view::MetricsView;
 use super::page::{self, Fact};
 use super::view::{self, Panel, SliceView, Tile};
 use super::{facts, format, scatter_chart};
@@ -53,6 +54,7 @@ struct View {
     heading: &'static str,
     columns: Vec<&'static str>,
     rows: Vec<Row>,
+    metrics: Option<MetricsView>,
     slices: Vec<SliceView>,
     model: Vec<Fact>,
     lineage: Vec<Fact>,
@@ -133,6 +135,7 @@ fn empty(sha256: &str) -> View {
         heading: "",
         columns: Vec::new(),
         rows: Vec::new(),
+        metrics: None,
         slices: Vec::new(),
         model: Vec::new(),
         lineage: vec![Fact::new("evaluation data (SHA-256)", sha256)],
@@ -191,6 +194,7 @@ fn of_regression(evaluation: &RegressionEvaluation) -> Result<View> {
         heading: "Outputs",
         columns: vec!["Output", "RMSE", "MAE", "MSE", "R²"],
         rows: evaluation.outputs.iter().map(row).collect(),
+        metrics: MetricsView::of(&evaluation.requested),
         slices: evaluation.slices.iter().map(view::slice_view).collect(),
         ..empty(&evaluation.dataset_sha256)
     })
@@ -236,6 +240,7 @@ fn of_labels(evaluation: &MultilabelEvaluation) -> View {
             "Predicted for",
         ],
         rows: rows.collect(),
+        metrics: MetricsView::of(&evaluation.requested),
         slices: evaluation.slices.iter().map(view::slice_view).collect(),
         ..empty(&evaluation.dataset_sha256)
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::curve_chart::{self, Place};
 use super::history::{Curve, CurvePanel};
+use super::metrics_view::MetricsView;
 use super::page::{Fact, HtmlReport};
 use super::score_panels::{self, ScorePanel};
 use super::{class_chart, format, picture};
@@ -39,6 +40,7 @@ pub(super) struct View {
     averages: Vec<ClassView>,
     scores: Vec<ScorePanel>,
     scored: Option<String>,
+    metrics: Option<MetricsView>,
     slices: Vec<SliceView>,
     worst: Vec<ErrorView>,
     columns: Vec<String>,
@@ -165,6 +167,7 @@ impl View {
             averages: averages(evaluation),
             scores: score_panels::of(evaluation)?,
             scored: score_panels::note(evaluation),
+            metrics: MetricsView::of(&evaluation.requested),
             slices: evaluation.slices.iter().map(slice_view).collect(),
             worst: evaluation
                 .worst_errors

@@ -34,7 +34,7 @@ pub(super) fn check_rows(
 }
 
 /// Checks that weights are one per sample, finite, not negative and not all 0.
-pub(super) fn check_weights(weights: Option<&[f64]>, samples: usize) -> Result<()> {
+pub(crate) fn check_weights(weights: Option<&[f64]>, samples: usize) -> Result<()> {
     let Some(weights) = weights else {
         return Ok(());
     };

@@ -35,6 +35,7 @@ fn page() -> String {
         rows: RowContext {
             slices: vec![slices],
             groups: Some((0..30).map(|row| row / 2).collect()),
+            weights: None,
         },
         ..EvaluateOptions::default()
     };

@@ -7,9 +7,10 @@ use gradus_data::{Column, Split, TargetKind, read_columns};
 use gradus_evaluate::bootstrap::{BootstrapOptions, Method};
 use gradus_evaluate::html::{HtmlReport, LearningCurves, TaskFigures, TaskPage};
 use gradus_evaluate::language_model::{LanguageModel, PerplexityOptions};
+use gradus_evaluate::metrics::MetricName;
 use gradus_evaluate::{
-    Estimate, EvaluateOptions, Evaluation, Predictor, RowContext, SliceColumn, SliceTable, TaskEvaluation,
-    evaluate, evaluate_task, groups_of_column,
+    Estimate, EvaluateOptions, Evaluation, Predictor, RequestedMetrics, RowContext, SliceColumn, SliceTable,
+    TaskEvaluation, evaluate, evaluate_task, groups_of_column, weights_of_column,
 };
 use gradus_package::Package;
 
@@ -61,6 +62,13 @@ pub(crate) struct Args {
     /// A column of a table whose rows of one value belong together, such as a patient's: they are resampled together.
     #[arg(long, value_name = "COLUMN")]
     cluster: Option<String>,
+    /// Metrics to compute beside the usual ones, such as roc_auc,mcc or macro_f1 of classes and mape of numbers; another
+    /// name than these is answered with all that the model's task has.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with_all = ["text", "tasks"])]
+    metrics: Vec<String>,
+    /// A column of a table that says what each row weighs in the metrics that --metrics names.
+    #[arg(long, value_name = "COLUMN", requires = "metrics")]
+    sample_weight: Option<String>,
     /// Also write a report for people: one HTML file.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -175,6 +183,11 @@ fn score_text(args: &Args, text: &Path, global: Global) -> anyhow::Result<()> {
 fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()> {
     let folder = model_folder(&args.model);
     let predictor = Predictor::open(&folder)?;
+    let metrics = args
+        .metrics
+        .iter()
+        .map(|name| MetricName::of_task(name, predictor.task().into()))
+        .collect::<Result<_, _>>()?;
     let wanted = Wanted {
         data,
         split: args.split.split(),
@@ -183,6 +196,7 @@ fn score_samples(args: &Args, data: &Path, global: Global) -> anyhow::Result<()>
     let Scored { dataset, rows } = wanted.rows_for(&Package::open(&folder)?)?;
     let options = EvaluateOptions {
         bootstrap: bootstrap(args),
+        metrics,
         rows: row_context(args, data, rows.as_deref())?,
         ..EvaluateOptions::default()
     };
@@ -223,7 +237,15 @@ fn row_context(args: &Args, data: &Path, rows: Option<&[usize]>) -> anyhow::Resu
         Some(name) => Some(groups_of_column(&scored(&read_column(data, name)?))),
         None => None,
     };
-    Ok(RowContext { slices, groups })
+    let weights = match &args.sample_weight {
+        Some(name) => Some(weights_of_column(&scored(&read_column(data, name)?))?),
+        None => None,
+    };
+    Ok(RowContext {
+        slices,
+        groups,
+        weights,
+    })
 }
 
 /// One column of a table.
@@ -275,7 +297,8 @@ fn summary(evaluation: &Evaluation) -> String {
     }
     let slices: String = evaluation.slices.iter().map(slice_table).collect();
     format!(
-        "{classes}\n{totals}\n{slices}{} samples\n",
+        "{classes}\n{totals}\n{}{slices}{} samples\n",
+        requested_table(&evaluation.requested),
         output::grouped(evaluation.n)
     )
 }
@@ -300,6 +323,22 @@ pub(crate) fn slice_table(slices: &SliceTable) -> String {
                 .into_iter()
                 .chain(figures),
         );
+    }
+    format!("{table}\n")
+}
+
+/// The metrics that were asked for by name, as a table; nothing when there are none.
+pub(crate) fn requested_table(requested: &RequestedMetrics) -> String {
+    if requested.metrics.is_empty() {
+        return String::new();
+    }
+    let measure = match &requested.sample_weight {
+        Some(column) => format!("metric, rows weighted by {column}"),
+        None => "metric".to_owned(),
+    };
+    let mut table = Table::new(&[&measure, "value (95 % interval)"]);
+    for metric in &requested.metrics {
+        table.row([metric.name.clone(), figure(metric.estimate)]);
     }
     format!("{table}\n")
 }

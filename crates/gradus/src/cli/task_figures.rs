@@ -2,7 +2,7 @@
 
 use gradus_evaluate::{Estimate, MultilabelEvaluation, RegressionEvaluation, TaskEvaluation};
 
-use super::evaluate::{figure, slice_table};
+use super::evaluate::{figure, requested_table, slice_table};
 use super::output::{Table, grouped};
 
 /// What people read of an evaluation; a classifier has a summary of its own.
@@ -16,7 +16,11 @@ pub(crate) fn summary(evaluation: &TaskEvaluation) -> String {
         ),
     };
     let slices: String = slices.iter().map(slice_table).collect();
-    format!("{tables}\n{slices}{} samples\n", grouped(evaluation.n()))
+    let requested = requested_table(evaluation.requested());
+    format!(
+        "{tables}\n{requested}{slices}{} samples\n",
+        grouped(evaluation.n())
+    )
 }
 
 fn regression(evaluation: &RegressionEvaluation) -> String {

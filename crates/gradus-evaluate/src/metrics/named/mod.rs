@@ -16,6 +16,7 @@ use gradus_data::TargetKind;
 use serde::{Deserialize, Serialize};
 
 pub use answers::Answers;
+pub(crate) use statistic::{Counted, Statistic};
 use table::{Better, Definition, definitions};
 
 use super::MetricError;
