@@ -129,6 +129,17 @@ fn every_requested_figure_is_scikit_learns() {
             let args = [&["--bootstrap", "0", "--metrics", &metrics][..], weights].concat();
             let found = evaluated(folder.path(), &args);
             assert_figures(&found, expected, &format!("{} {kind}", case["task"]));
+            if case["task"] == "regression" && kind == "plain" {
+                let usual = asked.iter().map(|name| {
+                    let value = &found[name]["value"];
+                    json!({"name": name, "value": value})
+                });
+                assert_figures(
+                    &json!({"metrics": usual.collect::<Value>()}),
+                    expected,
+                    "the usual",
+                );
+            }
             let column = found["sample_weight"].as_str();
             assert_eq!(column, (kind == "weighted").then_some("w"));
         }

@@ -11,7 +11,7 @@ use super::slices::{self, Better};
 use super::task::{Figures, estimates};
 use super::{EvaluateOptions, RequestedMetrics, SliceTable, check_names};
 use crate::bootstrap::BootstrapOptions;
-use crate::metrics::Answers;
+use crate::metrics::{Answers, log_loss_of_logit};
 use crate::{Error, Estimate, Predictor, Result};
 
 /// How good a model of labels is on one data set. A label is predicted where its probability is at least one half.
@@ -216,14 +216,10 @@ impl Pairs {
     }
 }
 
-/// `−log σ(x)` where a label applies and `−log (1 − σ(x))` where it does not, exact for logits of any size.
 fn log_loss(truth: &[u8], logits: &[f32], temperature: f64) -> f64 {
-    let of = |(&truth, &logit): (&u8, &f32)| {
-        let logit = f64::from(logit) / temperature;
-        let towards = if truth == 1 { logit } else { -logit };
-        (-towards).max(0.0) + (-towards.abs()).exp().ln_1p()
-    };
-    truth.iter().zip(logits).map(of).sum::<f64>() / truth.len() as f64
+    let pairs = truth.iter().zip(logits);
+    let losses = pairs.map(|(&flag, &logit)| log_loss_of_logit(f64::from(logit) / temperature, flag));
+    losses.sum::<f64>() / truth.len() as f64
 }
 
 /// Pairs of truth and prediction, counted: whole numbers, however often a pair counts.

@@ -12,6 +12,11 @@ use super::task::{Figures, estimates};
 use super::{EvaluateOptions, RequestedMetrics, SliceTable, check_names};
 use crate::bootstrap::BootstrapOptions;
 use crate::metrics::Answers;
+use crate::metrics::regression::{
+    RegressionSamples, SortedErrors, explained_variance_per_output, mean_absolute_error_per_output,
+    mean_absolute_percentage_error_per_output, mean_squared_error_per_output,
+    median_absolute_error_per_output, r2_of_any, root_mean_squared_error_per_output,
+};
 use crate::{Error, Estimate, Predictor, Result};
 
 /// How good a regression is on one data set. Of several outputs each figure is the mean over them, as scikit-learn
@@ -29,6 +34,12 @@ pub struct RegressionEvaluation {
     /// Coefficient of determination: 1 is perfect, 0 as good as the mean. 0 where the truth never changes and the
     /// model errs, 1 where it does not err either.
     pub r2: Estimate,
+    /// Mean absolute percentage error, as a share; huge where a true value is 0.
+    pub mape: Estimate,
+    /// Median absolute error, in the unit: what half of the samples stay below.
+    pub median_absolute_error: Estimate,
+    /// R² of predictions that are forgiven a constant error.
+    pub explained_variance: Estimate,
     /// The figures of each output.
     pub outputs: Vec<OutputRow>,
     /// The metrics that were asked for by name.
@@ -58,6 +69,12 @@ pub struct OutputRow {
     pub mae: f64,
     /// Coefficient of determination.
     pub r2: f64,
+    /// Mean absolute percentage error, as a share.
+    pub mape: f64,
+    /// Median absolute error.
+    pub median_absolute_error: f64,
+    /// R² of predictions that are forgiven a constant error.
+    pub explained_variance: f64,
     /// (true, predicted) of some samples, evenly spread over the data, for charts; not part of the JSON form.
     #[serde(skip)]
     pub points: Vec<[f64; 2]>,
@@ -93,29 +110,38 @@ pub fn evaluate_regression(
         predicted: &predicted,
         outputs: names.len(),
     };
-    let columns: Vec<Column> = (0..names.len())
-        .map(|output| Column::of(truth, &predicted, [output, names.len()]))
-        .collect();
-    let ([mse, rmse, mae, r2], bootstrap) = scored(&columns, options)?;
+    let samples = RegressionSamples::new(truth, &predicted, names.len(), None)?;
+    let (
+        [
+            mse,
+            rmse,
+            mae,
+            r2,
+            mape,
+            median_absolute_error,
+            explained_variance,
+        ],
+        bootstrap,
+    ) = scored(&samples, names.len(), options)?;
     let slices = slices::tables(options, predictions.len(), Better::Lower, |rows, part| {
-        let columns: Vec<Column> = columns.iter().map(|column| column.select(rows)).collect();
-        let ([_, rmse, mae, r2], _) = scored(&columns, part)?;
+        let pick = |values: &[f64]| -> Vec<f64> {
+            let row = |&row: &usize| values[row * names.len()..][..names.len()].iter().copied();
+            rows.iter().flat_map(row).collect()
+        };
+        let samples = RegressionSamples::new(&pick(truth), &pick(&predicted), names.len(), None)?;
+        let ([_, rmse, mae, r2, ..], _) = scored(&samples, names.len(), part)?;
         Ok(slices::named(["rmse", "mae", "r2"], [rmse, mae, r2]))
     })?;
-    let every = vec![1.0; predictions.len()];
-    let rows = names.iter().zip(&columns);
     Ok(RegressionEvaluation {
         n: predictions.len() as u64,
         mse,
         rmse,
         mae,
         r2,
-        outputs: rows
-            .map(|(name, column)| OutputRow {
-                points: column.points(),
-                ..column.errors(&every).row(name)
-            })
-            .collect(),
+        mape,
+        median_absolute_error,
+        explained_variance,
+        outputs: output_rows(names, [truth, &predicted], &samples),
         requested: requested(&answers, options)?,
         slices,
         bootstrap,
@@ -124,119 +150,75 @@ pub fn evaluate_regression(
     })
 }
 
-/// Mean squared error, its root, mean absolute error and R², each the mean over the outputs.
+/// Figures of a regression.
+const FIGURES: usize = 7;
+
+/// Each figure of each output: mean squared error, its root, mean absolute error, R², percentage error, median absolute
+/// error, explained variance.
+fn figures(samples: &RegressionSamples, medians: Vec<f64>) -> [Vec<f64>; FIGURES] {
+    [
+        mean_squared_error_per_output(samples),
+        root_mean_squared_error_per_output(samples),
+        mean_absolute_error_per_output(samples),
+        r2_of_any(samples),
+        mean_absolute_percentage_error_per_output(samples),
+        medians,
+        explained_variance_per_output(samples),
+    ]
+}
+
+/// The figures, each the mean over the outputs.
 fn scored(
-    columns: &[Column],
+    samples: &RegressionSamples,
+    outputs: usize,
     options: &EvaluateOptions,
-) -> Result<([Estimate; 4], Option<BootstrapOptions>)> {
-    let samples = columns.first().map_or(0, |column| column.truth.len());
-    estimates([samples, columns.len()], options, |weights, out| {
-        let errors: Vec<Errors> = columns.iter().map(|column| column.errors(weights)).collect();
-        let mean = |figure: fn(&Errors) -> f64| errors.iter().map(figure).sum::<f64>() / errors.len() as f64;
-        out.copy_from_slice(&[
-            mean(Errors::mse),
-            mean(Errors::rmse),
-            mean(Errors::mae),
-            mean(Errors::r2),
-        ]);
+) -> Result<([Estimate; FIGURES], Option<BootstrapOptions>)> {
+    let errors = SortedErrors::of(samples);
+    estimates([samples.samples(), outputs], options, |weights, out| {
+        let medians = errors.iter().map(|errors| errors.median(Some(weights)));
+        let figures = figures(&samples.weighing(Some(weights)), medians.collect());
+        for (out, figure) in out.iter_mut().zip(figures) {
+            *out = figure.iter().sum::<f64>() / outputs as f64;
+        }
     })
 }
 
 /// Samples of each output that are drawn in charts.
 const MAX_POINTS: usize = 800;
 
-/// One output: the truth, and what the model says is too little.
-struct Column {
-    truth: Vec<f64>,
-    errors: Vec<f64>,
-}
-
-/// The errors of one output, summed up.
-struct Errors {
-    rows: f64,
-    squares: f64,
-    absolute: f64,
-    /// Squared distances of the truth from its mean.
-    spread: f64,
-}
-
-impl Column {
-    /// The samples at `rows`.
-    fn select(&self, rows: &[usize]) -> Column {
-        Column {
-            truth: rows.iter().map(|&row| self.truth[row]).collect(),
-            errors: rows.iter().map(|&row| self.errors[row]).collect(),
-        }
-    }
-
-    /// (true, predicted) of at most [`MAX_POINTS`] samples.
-    fn points(&self) -> Vec<[f64; 2]> {
-        let step = self.truth.len().div_ceil(MAX_POINTS).max(1);
-        let samples = self.truth.iter().zip(&self.errors).step_by(step);
-        samples.map(|(&truth, &error)| [truth, truth - error]).collect()
-    }
-
-    /// Column `output` of `[n, outputs]`.
-    fn of(truth: &[f64], predicted: &[f64], [output, outputs]: [usize; 2]) -> Column {
-        let column =
-            |values: &[f64]| -> Vec<f64> { values.iter().skip(output).step_by(outputs).copied().collect() };
-        let (truth, predicted) = (column(truth), column(predicted));
-        let errors = truth
-            .iter()
-            .zip(&predicted)
-            .map(|(truth, predicted)| truth - predicted);
-        Column {
-            errors: errors.collect(),
-            truth,
-        }
-    }
-
-    /// Of rows that count as often as their weight says.
-    fn errors(&self, weights: &[f64]) -> Errors {
-        let sum =
-            |of: &dyn Fn(usize) -> f64| (0..weights.len()).map(|row| weights[row] * of(row)).sum::<f64>();
-        let rows: f64 = weights.iter().sum();
-        let mean = sum(&|row| self.truth[row]) / rows;
-        Errors {
-            rows,
-            squares: sum(&|row| self.errors[row].powi(2)),
-            absolute: sum(&|row| self.errors[row].abs()),
-            spread: sum(&|row| (self.truth[row] - mean).powi(2)),
-        }
-    }
-}
-
-impl Errors {
-    fn mse(&self) -> f64 {
-        self.squares / self.rows
-    }
-
-    fn rmse(&self) -> f64 {
-        self.mse().sqrt()
-    }
-
-    fn mae(&self) -> f64 {
-        self.absolute / self.rows
-    }
-
-    fn r2(&self) -> f64 {
-        match (self.spread == 0.0, self.squares == 0.0) {
-            (false, _) => 1.0 - self.squares / self.spread,
-            (true, true) => 1.0,
-            (true, false) => 0.0,
-        }
-    }
-
-    fn row(&self, name: &str) -> OutputRow {
+/// The figures of each output; `values` are truth and predictions, row-major.
+fn output_rows(names: &[String], values: [&[f64]; 2], samples: &RegressionSamples) -> Vec<OutputRow> {
+    let figures = figures(samples, median_absolute_error_per_output(samples));
+    let row = |(output, name): (usize, &String)| {
+        let [
+            mse,
+            rmse,
+            mae,
+            r2,
+            mape,
+            median_absolute_error,
+            explained_variance,
+        ] = std::array::from_fn(|figure| figures[figure][output]);
         OutputRow {
-            name: name.to_owned(),
-            mse: self.mse(),
-            rmse: self.rmse(),
-            mae: self.mae(),
-            r2: self.r2(),
-            points: Vec::new(),
+            name: name.clone(),
+            mse,
+            rmse,
+            mae,
+            r2,
+            mape,
+            median_absolute_error,
+            explained_variance,
+            points: points(values, [output, names.len()]),
         }
-    }
+    };
+    names.iter().enumerate().map(row).collect()
+}
+
+/// (true, predicted) of at most [`MAX_POINTS`] samples of an output.
+fn points([truth, predicted]: [&[f64]; 2], [output, outputs]: [usize; 2]) -> Vec<[f64; 2]> {
+    let step = (truth.len() / outputs).div_ceil(MAX_POINTS).max(1);
+    let rows = (output..truth.len()).step_by(step * outputs);
+    rows.map(|at| [truth[at], predicted[at]]).collect()
 }
 
 impl RegressionEvaluation {

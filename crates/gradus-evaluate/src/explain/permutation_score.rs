@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::{columns, shap_features};
 use super::{Explained, PermutationImportance, PermutationOptions, permutation_importance};
+use crate::metrics::regression::{OutputAverage, RegressionSamples, r2};
+use crate::metrics::{
+    ConfusionMatrix, MultilabelFlags, accuracy, first_largest, hamming_loss, log_loss_of_logit,
+    log_loss_of_logits,
+};
 use crate::{Error, Predictor, Result};
 
 /// What a permutation may worsen.
@@ -40,57 +45,40 @@ impl PermutationScore {
     /// The score of a model's outputs, row-major.
     ///
     /// # Errors
-    /// [`Error::ScoreNotOfTask`] for a score of another task.
+    /// [`Error::ScoreNotOfTask`] for a score of another task, and those of the metric.
     fn of(self, outputs: &[f32], targets: &Targets) -> Result<f64> {
         let width = targets.names().len();
         match (self, targets) {
             (PermutationScore::Accuracy, Targets::Classes { indices, .. }) => {
-                let right = |(row, &class): (&[f32], &i64)| {
-                    let own = row[class as usize];
-                    let first = row
-                        .iter()
-                        .position(|&other| other >= own && row.iter().all(|&o| o <= other));
-                    first == Some(class as usize)
-                };
-                let right = outputs
-                    .chunks_exact(width)
-                    .zip(indices)
-                    .filter(|pair| right(*pair))
-                    .count();
-                Ok(right as f64 / indices.len() as f64)
+                let rows = outputs.chunks_exact(width);
+                let predicted: Vec<i64> = rows.map(|row| first_largest(row).0 as i64).collect();
+                let matrix = ConfusionMatrix::from_labels(indices, &predicted, width)?;
+                Ok(accuracy(&matrix.class_counts()))
             }
             (PermutationScore::Accuracy, Targets::Labels { flags, .. }) => {
-                let right = outputs
-                    .iter()
-                    .zip(flags)
-                    .filter(|(output, flag)| (**output > 0.0) == (**flag == 1));
-                Ok(right.count() as f64 / flags.len() as f64)
+                // A probability of one half or more, as everywhere.
+                let predicted: Vec<u8> = outputs.iter().map(|&output| u8::from(output >= 0.0)).collect();
+                let flags = MultilabelFlags::new(flags, &predicted, width, None)?;
+                Ok(1.0 - hamming_loss(&flags))
             }
             (PermutationScore::LogLikelihood, Targets::Classes { indices, .. }) => {
                 let rows = outputs.chunks_exact(width).zip(indices);
-                let sum: f64 = rows
-                    .map(|(row, &class)| log_probability(row, class as usize))
-                    .sum();
-                Ok(sum / indices.len() as f64)
+                let losses = rows.map(|(row, &class)| log_loss_of_logits(row, class as usize));
+                Ok(-losses.sum::<f64>() / indices.len() as f64)
             }
             (PermutationScore::LogLikelihood, Targets::Labels { flags, .. }) => {
-                let one = |(&output, &flag): (&f32, &u8)| {
-                    let margin = f64::from(output) * if flag == 1 { 1.0 } else { -1.0 };
-                    margin.min(0.0) - (-margin.abs()).exp().ln_1p()
-                };
-                Ok(outputs.iter().zip(flags).map(one).sum::<f64>() / flags.len() as f64)
+                let pairs = outputs.iter().zip(flags);
+                let losses = pairs.map(|(&output, &flag)| log_loss_of_logit(f64::from(output), flag));
+                Ok(-losses.sum::<f64>() / flags.len() as f64)
             }
             (PermutationScore::R2, Targets::Values { values, scales, .. }) => {
-                let column = |column: usize| {
-                    let restored = outputs
-                        .iter()
-                        .skip(column)
-                        .step_by(width)
-                        .map(|&o| scales[column].restore(o));
-                    let truth: Vec<f64> = values.iter().skip(column).step_by(width).copied().collect();
-                    r2(&truth, restored)
-                };
-                Ok((0..width).map(column).sum::<f64>() / width as f64)
+                let answers: Vec<f64> = outputs
+                    .iter()
+                    .enumerate()
+                    .map(|(at, &output)| scales[at % width].restore(output))
+                    .collect();
+                let samples = RegressionSamples::new(values, &answers, width, None)?;
+                r2(&samples, OutputAverage::Uniform)
             }
             (PermutationScore::Accuracy | PermutationScore::LogLikelihood, Targets::Values { .. })
             | (PermutationScore::R2, Targets::Classes { .. } | Targets::Labels { .. }) => {
@@ -100,30 +88,6 @@ impl PermutationScore {
                 })
             }
         }
-    }
-}
-
-fn log_probability(row: &[f32], class: usize) -> f64 {
-    let own = f64::from(row[class]);
-    -row.iter()
-        .map(|&other| (f64::from(other) - own).exp())
-        .sum::<f64>()
-        .ln()
-}
-
-/// As scikit-learn's: 1 for a constant truth that is met, 0 for one that is not.
-fn r2(truth: &[f64], answers: impl Iterator<Item = f64>) -> f64 {
-    let mean = truth.iter().sum::<f64>() / truth.len() as f64;
-    let total: f64 = truth.iter().map(|value| (value - mean).powi(2)).sum();
-    let residual: f64 = truth
-        .iter()
-        .zip(answers)
-        .map(|(value, answer)| (value - answer).powi(2))
-        .sum();
-    match (total > 0.0, residual > 0.0) {
-        (true, _) => 1.0 - residual / total,
-        (false, false) => 1.0,
-        (false, true) => 0.0,
     }
 }
 

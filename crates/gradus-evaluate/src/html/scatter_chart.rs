@@ -126,6 +126,9 @@ mod tests {
                 rmse: 0.0,
                 mae: 0.0,
                 r2: 1.0,
+                mape: 0.0,
+                median_absolute_error: 0.0,
+                explained_variance: 0.0,
                 points,
             };
             for markup in [predicted(&output).unwrap(), residuals(&output).unwrap()] {

@@ -171,9 +171,17 @@ fn of_regression(evaluation: &RegressionEvaluation) -> Result<View> {
     }
     let row = |output: &OutputRow| Row {
         label: output.name.clone(),
-        cells: [output.rmse, output.mae, output.mse, output.r2]
-            .map(format::significant)
-            .into(),
+        cells: [
+            output.rmse,
+            output.mae,
+            output.mse,
+            output.r2,
+            output.median_absolute_error,
+            output.explained_variance,
+            output.mape,
+        ]
+        .map(format::significant)
+        .into(),
     };
     let outputs = evaluation.outputs.len();
     Ok(View {
@@ -187,12 +195,24 @@ fn of_regression(evaluation: &RegressionEvaluation) -> Result<View> {
             number("Mean absolute error", evaluation.mae),
             number("R²", evaluation.r2),
             number("Mean squared error", evaluation.mse),
+            number("Median absolute error", evaluation.median_absolute_error),
+            number("Explained variance", evaluation.explained_variance),
+            number("Absolute percentage error", evaluation.mape),
         ],
         method: view::resampling_note(evaluation.bootstrap.as_ref(), None),
         charts,
         charted: (outputs > MAX_CHARTS).then(|| format!("The first {MAX_CHARTS} of {outputs} outputs.")),
         heading: "Outputs",
-        columns: vec!["Output", "RMSE", "MAE", "MSE", "R²"],
+        columns: vec![
+            "Output",
+            "RMSE",
+            "MAE",
+            "MSE",
+            "R²",
+            "Median error",
+            "Explained variance",
+            "MAPE",
+        ],
         rows: evaluation.outputs.iter().map(row).collect(),
         metrics: MetricsView::of(&evaluation.requested),
         slices: evaluation.slices.iter().map(view::slice_view).collect(),

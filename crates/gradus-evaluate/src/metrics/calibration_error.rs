@@ -83,7 +83,7 @@ impl Confidences {
 }
 
 /// The first of the largest scores of a row, with its class.
-pub(super) fn first_largest<S: Score>(row: &[S]) -> (usize, f64) {
+pub(crate) fn first_largest<S: Score>(row: &[S]) -> (usize, f64) {
     let scores = row.iter().map(|&score| score.into()).enumerate();
     scores.fold((0, f64::NEG_INFINITY), |best, entry| {
         if entry.1 > best.1 { entry } else { best }

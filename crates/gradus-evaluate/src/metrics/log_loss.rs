@@ -77,6 +77,20 @@ pub(crate) fn of_sample<P: Probability>(probability: P) -> f64 {
     -probability.into().clamp(P::CLIP, 1.0 - P::CLIP).ln()
 }
 
+/// The log-loss of a sample by the logits of its classes, exact for logits of any size.
+pub(crate) fn of_logits(row: &[f32], class: usize) -> f64 {
+    let top = row.iter().fold(f32::NEG_INFINITY, |top, &logit| top.max(logit));
+    let odds = row.iter().map(|&logit| (f64::from(logit) - f64::from(top)).exp());
+    odds.sum::<f64>().ln() + f64::from(top) - f64::from(row[class])
+}
+
+/// The log-loss of a label by its logit, `−log σ(x)` where it applies and `−log (1 − σ(x))` where it does not, exact for
+/// logits of any size.
+pub(crate) fn of_logit(logit: f64, flag: u8) -> f64 {
+    let towards = if flag == 1 { logit } else { -logit };
+    (-towards).max(0.0) + (-towards.abs()).exp().ln_1p()
+}
+
 /// Checks labels and row-major probabilities of `num_classes` classes.
 pub(super) fn check_class_probabilities<P: Score>(
     labels: &[i64],

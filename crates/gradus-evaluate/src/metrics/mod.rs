@@ -53,6 +53,7 @@ pub use average_precision::{average_precision, average_precision_averaged};
 pub use balanced_accuracy::{adjusted_balanced_accuracy, balanced_accuracy};
 pub use brier::brier_score;
 pub use calibration_curve::{Binning, CalibrationBin, calibration_curve};
+pub(crate) use calibration_error::first_largest;
 pub use calibration_error::{expected_calibration_error, reliability_bins};
 pub use class_counts::ClassCounts;
 pub use cohen_kappa::{KappaWeights, cohen_kappa};
@@ -62,8 +63,10 @@ pub use error::MetricError;
 pub use f_beta::{f_beta, f_beta_per_class, f1, f1_per_class};
 pub(crate) use input::check_weights;
 pub use jaccard::{jaccard, jaccard_per_class};
-pub(crate) use log_loss::of_sample as log_loss_of_probability;
 pub use log_loss::{Probability, log_loss, sample_log_losses};
+pub(crate) use log_loss::{
+    of_logit as log_loss_of_logit, of_logits as log_loss_of_logits, of_sample as log_loss_of_probability,
+};
 pub use matthews::matthews_correlation;
 pub use multilabel::{LabelCounts, MultilabelFlags, hamming_loss, subset_accuracy};
 pub use named::{Answers, MetricName, MetricTask, NamedAverage};

@@ -29,6 +29,9 @@ fn regression(evaluation: &RegressionEvaluation) -> String {
         ("MAE", evaluation.mae),
         ("MSE", evaluation.mse),
         ("R²", evaluation.r2),
+        ("median absolute error", evaluation.median_absolute_error),
+        ("explained variance", evaluation.explained_variance),
+        ("MAPE", evaluation.mape),
     ]);
     if evaluation.outputs.len() == 1 {
         return all;

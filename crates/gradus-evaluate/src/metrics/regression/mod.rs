@@ -21,5 +21,6 @@ pub(crate) use median_absolute_error::SortedErrors;
 pub use median_absolute_error::{median_absolute_error, median_absolute_error_per_output};
 pub use outputs::{OutputAverage, RegressionSamples};
 pub use pinball_loss::{pinball_loss, pinball_loss_per_output};
+pub(crate) use r2::r2_of_any;
 pub use r2::{r2, r2_per_output};
 pub use root_mean_squared_error::{root_mean_squared_error, root_mean_squared_error_per_output};

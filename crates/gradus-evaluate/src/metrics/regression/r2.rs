@@ -13,11 +13,16 @@ pub fn r2_per_output(samples: &RegressionSamples) -> Result<Vec<f64>> {
     if samples.samples() < 2 {
         return Err(too_few("r2"));
     }
+    Ok(r2_of_any(samples))
+}
+
+/// The same of any number of samples: one is a truth that does not vary.
+pub(crate) fn r2_of_any(samples: &RegressionSamples) -> Vec<f64> {
     let squares = samples.means(|truth, predicted| (truth - predicted).powi(2));
     let outputs = squares.into_iter().zip(samples.outputs());
-    Ok(outputs
+    outputs
         .map(|(square, output)| explained(square, samples.variance(output)))
-        .collect())
+        .collect()
 }
 
 /// R², averaged over outputs: scikit-learn's `r2_score`.
