@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use support::{refused, succeed};
@@ -110,6 +112,37 @@ fn labels_go_the_whole_road() {
     let recipe = "[data]\ntrain = 'rows.csv'\ntask = 'multilabel'\nlabel = 'tags'\nlabel_separator = '|'\n\
         [model]\nmodel_type = 'mlp'\nhidden_sizes = [16]\n[train]\nepochs = 60\nlearning_rate = 0.02\n";
     std::fs::write(folder.join("l.toml"), recipe).unwrap();
+    let crossval = [
+        "crossval",
+        "l.toml",
+        "--folds",
+        "4",
+        "--json",
+        "--stratify",
+        "--out",
+        "cv",
+    ];
+    let folds: Value = serde_json::from_str(&succeed(folder, &crossval)).unwrap();
+    let told = |name: &str| fold_values(&folds, name);
+    let rows: Vec<f64> = folds["folds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fold| fold["test_rows"].as_f64().unwrap())
+        .collect();
+    let (mut wrong, mut exact) = (vec![0.0; 4], vec![0.0; 4]);
+    for Predicted { fold, cells, .. } in predictions(&folder.join("cv")) {
+        let (truth, probabilities) = cells.split_at(cells.len() / 2);
+        let off = truth
+            .iter()
+            .zip(probabilities)
+            .filter(|(truth, p)| (**p >= 0.5) != (**truth == 1.0));
+        let off = off.count() as f64;
+        wrong[fold] += off / truth.len() as f64 / rows[fold];
+        exact[fold] += if off == 0.0 { 1.0 / rows[fold] } else { 0.0 };
+    }
+    assert_close(&told("hamming_loss"), &wrong);
+    assert_close(&told("subset_accuracy"), &exact);
     succeed(folder, &["train", "l.toml", "--out", "run"]);
     let table = succeed(
         folder,
@@ -146,6 +179,83 @@ fn labels_go_the_whole_road() {
             "small",
         ],
     );
+}
+
+/// A row of `predictions.csv`: truths, then answers.
+struct Predicted {
+    fold: usize,
+    row: usize,
+    cells: Vec<f64>,
+}
+
+fn predictions(folder: &Path) -> Vec<Predicted> {
+    let text = std::fs::read_to_string(folder.join("predictions.csv")).unwrap();
+    let parse = |line: &str| {
+        let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+        Predicted {
+            fold: cells[1] as usize,
+            row: cells[2] as usize,
+            cells: cells[3..].to_vec(),
+        }
+    };
+    text.lines().skip(1).map(parse).collect()
+}
+
+/// What a cross-validation tells of a metric, fold by fold.
+fn fold_values(result: &Value, metric: &str) -> Vec<f64> {
+    let metrics = result["metrics"].as_array().unwrap();
+    let found = metrics.iter().find(|found| found["name"] == metric).unwrap();
+    let values = found["values"].as_array().unwrap();
+    values.iter().map(|value| value.as_f64().unwrap()).collect()
+}
+
+fn assert_close(found: &[f64], expected: &[f64]) {
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
+    assert!(
+        found.len() == expected.len() && found.iter().zip(expected).all(close),
+        "{found:?} against {expected:?}"
+    );
+}
+
+#[test]
+fn a_regression_is_cross_validated_and_its_figures_are_those_of_its_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let truth = |row: usize| (row * 7 % 20 * 2 + row % 3) as f64;
+    let rows: String = (0..200)
+        .map(|row| format!("{},{},{}\n", row * 7 % 20, row % 3, truth(row)))
+        .collect();
+    std::fs::write(folder.join("rows.csv"), format!("x,y,z\n{rows}")).unwrap();
+    let recipe = "[data]\ntrain = 'rows.csv'\ntask = 'regression'\nlabel = 'z'\n\
+        [model]\nmodel_type = 'mlp'\nhidden_sizes = [8]\n[train]\nepochs = 5\nlearning_rate = 0.02\n";
+    std::fs::write(folder.join("r.toml"), recipe).unwrap();
+    let crossval = ["crossval", "r.toml", "--folds", "4", "--json", "--out", "cv"];
+    let result: Value = serde_json::from_str(&succeed(folder, &crossval)).unwrap();
+    let predicted = predictions(&folder.join("cv"));
+    let mut seen: Vec<usize> = predicted.iter().map(|predicted| predicted.row).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..200).collect::<Vec<_>>(), "each row is predicted once");
+    let of_fold = |fold: usize, error: fn(f64, f64) -> f64| {
+        let rows = predicted.iter().filter(|predicted| predicted.fold == fold);
+        rows.map(|predicted| error(predicted.cells[0], predicted.cells[1]))
+            .sum::<f64>()
+            / 50.0
+    };
+    let means = |error| [0, 1, 2, 3].map(|fold| of_fold(fold, error));
+    assert!(
+        predicted
+            .iter()
+            .all(|predicted| predicted.cells[0] == truth(predicted.row))
+    );
+    assert_close(
+        &fold_values(&result, "mae"),
+        &means(|truth, answer| (truth - answer).abs()),
+    );
+    let squares = means(|truth, answer| (truth - answer).powi(2));
+    assert_close(&fold_values(&result, "mse"), &squares);
+    assert_close(&fold_values(&result, "rmse"), &squares.map(f64::sqrt));
+    let said = refused(folder, &["crossval", "r.toml", "--stratify", "--out", "other"]);
+    assert!(said.contains("classes or labels"), "{said}");
 }
 
 #[test]

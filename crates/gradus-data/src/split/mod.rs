@@ -1,7 +1,7 @@
 //! Divisions of the rows of a data set: into training, validation and test parts, and into folds.
 //!
 //! [`Shares`] makes the three parts at random, stratified by class, by whole groups, or along time. [`KFold`],
-//! [`StratifiedKFold`], [`GroupKFold`], [`StratifiedGroupKFold`], [`LeaveOneOut`] and [`TimeSeriesSplit`] give
+//! [`StratifiedKFold`], [`MultilabelKFold`], [`GroupKFold`], [`StratifiedGroupKFold`], [`LeaveOneOut`] and [`TimeSeriesSplit`] give
 //! [`Folds`]. What they promise, and tests hold them to: each row is in exactly one part or test fold; classes differ by
 //! at most one row from fold to fold; a group is never torn; nothing is trained on that is not strictly older than what
 //! it is tested on. The rules, where there is a choice, are scikit-learn's `model_selection`; the random numbers are
@@ -18,6 +18,7 @@ mod group_k_fold;
 mod hold_out;
 mod k_fold;
 mod leave_one_out;
+mod multilabel_k_fold;
 mod shares;
 mod stratified_group_k_fold;
 mod stratified_k_fold;
@@ -32,6 +33,7 @@ pub use group_k_fold::GroupKFold;
 pub use hold_out::{HoldOut, StratifiedSplit, split_stratified};
 pub use k_fold::KFold;
 pub use leave_one_out::LeaveOneOut;
+pub use multilabel_k_fold::MultilabelKFold;
 pub use shares::{Parts, Shares};
 pub use stratified_group_k_fold::StratifiedGroupKFold;
 pub use stratified_k_fold::StratifiedKFold;

@@ -1,10 +1,10 @@
 //! How rows become folds.
 
 use gradus_data::split::{
-    Folds, GroupKFold, KFold, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit, Window,
-    repeat_seed,
+    Folds, GroupKFold, KFold, LeaveOneOut, MultilabelKFold, StratifiedGroupKFold, StratifiedKFold,
+    TimeSeriesSplit, Window, repeat_seed,
 };
-use gradus_data::{DataConfig, Unprepared};
+use gradus_data::{DataConfig, Targets, Unprepared};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -18,7 +18,7 @@ pub enum Division {
         /// Number of folds.
         folds: usize,
     },
-    /// By chance, with the same share of each class in every fold.
+    /// By chance, with the same share of each class, or of each label, in every fold.
     Stratified {
         /// Number of folds.
         folds: usize,
@@ -49,11 +49,11 @@ pub enum Division {
 
 impl Division {
     /// The folds of one repetition.
-    pub(super) fn divide(&self, samples: &Unprepared, seed: u64, repeat: usize) -> Result<Folds> {
-        let seed = Some(repeat_seed(seed, repeat));
+    pub(super) fn divide(&self, samples: &Unprepared, seed_of_all: u64, repeat: usize) -> Result<Folds> {
+        let seed = Some(repeat_seed(seed_of_all, repeat));
         Ok(match self {
             &Division::Random { folds } => KFold { folds, seed }.split(samples.len())?,
-            &Division::Stratified { folds } => StratifiedKFold { folds, seed }.split(&samples.strata())?,
+            &Division::Stratified { folds } => stratified(samples, folds, repeat_seed(seed_of_all, repeat))?,
             Division::Group {
                 folds,
                 column,
@@ -129,4 +129,14 @@ impl Division {
             Division::LeaveOneOut => "each row left out once".to_owned(),
         }
     }
+}
+
+fn stratified(samples: &Unprepared, folds: usize, seed: u64) -> Result<Folds> {
+    Ok(match samples.targets() {
+        Targets::Labels { flags, names } => MultilabelKFold { folds, seed }.split(flags, names.len())?,
+        Targets::Classes { .. } | Targets::Values { .. } => {
+            let seed = Some(seed);
+            StratifiedKFold { folds, seed }.split(&samples.strata())?
+        }
+    })
 }

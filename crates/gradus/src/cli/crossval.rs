@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Number of folds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..))]
     folds: u32,
-    /// Keep the shares of the classes in each fold; without --group that is the default for classes.
+    /// Keep the shares of the classes, or of each label, in each fold; without --group that is the default for classes.
     #[arg(long, conflicts_with_all = ["random", "time", "leave_one_out"])]
     stratify: bool,
     /// Divide by chance alone.
@@ -126,7 +126,7 @@ fn options(args: &Args, recipe: &Recipe) -> anyhow::Result<CrossvalOptions> {
         .unwrap_or_else(|| Path::new("runs").join(format!("{}-crossval", stem.to_string_lossy())));
     Ok(CrossvalOptions {
         folder,
-        division: division(args, task.data.task == TargetKind::Classification)?,
+        division: division(args, task.data.task)?,
         repeats: args.repeats as usize,
         seed: args.seed.unwrap_or(task.data.seed),
         jobs: usize::from(args.jobs),
@@ -135,10 +135,14 @@ fn options(args: &Args, recipe: &Recipe) -> anyhow::Result<CrossvalOptions> {
     })
 }
 
-fn division(args: &Args, has_classes: bool) -> anyhow::Result<Division> {
+fn division(args: &Args, task: TargetKind) -> anyhow::Result<Division> {
+    let has_classes = task == TargetKind::Classification;
     let folds = args.folds as usize;
-    if args.stratify && !has_classes {
-        bail!("--stratify keeps the shares of classes, and this recipe learns none");
+    if args.stratify && task == TargetKind::Regression {
+        bail!("--stratify keeps the shares of classes or labels, and this recipe learns none");
+    }
+    if args.stratify && args.group.is_some() && task == TargetKind::Multilabel {
+        bail!("labels are not stratified within --group; give one of --stratify and --group");
     }
     Ok(match (&args.group, &args.time) {
         (Some(column), _) => Division::Group {
@@ -153,7 +157,7 @@ fn division(args: &Args, has_classes: bool) -> anyhow::Result<Division> {
             gap: args.gap,
         },
         (None, None) if args.leave_one_out => Division::LeaveOneOut,
-        (None, None) if has_classes && !args.random => Division::Stratified { folds },
+        (None, None) if (has_classes || args.stratify) && !args.random => Division::Stratified { folds },
         (None, None) => Division::Random { folds },
     })
 }
