@@ -2,36 +2,16 @@
 #![cfg(test)]
 #![cfg(feature = "train")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gradus"));
-    command.current_dir(folder).args(args);
-    command
-}
-
-fn gradus(folder: &Path, args: &[&str]) -> Output {
-    command(folder, args).output().unwrap()
-}
-
-fn succeed(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
-}
+use support::{command, gradus, refused, succeed};
 
 /// Passengers of a ship, whose names tell nothing.
 fn passengers(folder: &Path) {

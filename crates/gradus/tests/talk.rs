@@ -1,36 +1,15 @@
 //! What the command says and where: closed streams, files that are there already, and flags that it refuses.
 #![cfg(test)]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
+
+use support::{command, refused, succeed};
 
 /// A tiny language model with its tokenizer, as Hugging Face lays it out.
 const LLAMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/transformers/llama");
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gradus"));
-    command.current_dir(folder).args(args);
-    command
-}
-
-fn gradus(folder: &Path, args: &[&str]) -> Output {
-    command(folder, args).output().unwrap()
-}
-
-fn succeed(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a refused command says.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = gradus(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
-}
 
 /// The exit code when nobody reads what is said to standard error.
 fn exit_code_unheard(folder: &Path, args: &[&str]) -> Option<i32> {

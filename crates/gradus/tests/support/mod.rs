@@ -4,12 +4,16 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn gradus(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradus"))
-        .current_dir(folder)
-        .args(args)
-        .output()
-        .unwrap()
+/// The command, to be run in a folder.
+pub fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradus"));
+    command.current_dir(folder).args(args);
+    command
+}
+
+/// The command's streams and exit code.
+pub fn gradus(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
 }
 
 /// What a command prints, which must succeed.
