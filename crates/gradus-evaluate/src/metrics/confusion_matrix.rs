@@ -4,17 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ClassCounts;
 use super::average::ZeroDivision;
+use super::pair_counts::LabelPairs;
 use crate::{Error, Result};
 
 /// Largest number of classes of a dense table: 128 MiB of counts.
 const MAX_CLASSES: usize = 4096;
-
-/// Tables with at most this many cells are counted in [`LANES`] copies: 64 KiB of them stay near the L1 cache.
-const LANE_CELLS: usize = 2048;
-
-/// Copies of a small table. Consecutive rows often fall into the same cell, and one copy would make each
-/// increment wait for the store of the one before.
-const LANES: usize = 4;
 
 /// How [`ConfusionMatrix::normalized`] divides the counts; the names in brackets are scikit-learn's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +63,16 @@ impl ConfusionMatrix {
     /// [`Error::LabelOutOfRange`] with the first label outside `0..num_classes`.
     pub fn from_labels(truth: &[i64], predicted: &[i64], num_classes: usize) -> Result<Self> {
         check_class_count(num_classes)?;
-        check_label_pair(truth, predicted, num_classes)?;
-        let counts = if num_classes * num_classes <= LANE_CELLS {
-            count_in_lanes(truth, predicted, num_classes)
-        } else {
-            count(truth, predicted, num_classes)
+        check_pair_lengths(truth, predicted)?;
+        let pairs = LabelPairs {
+            truth,
+            predicted,
+            num_classes,
         };
-        Ok(Self { num_classes, counts })
+        Ok(Self {
+            num_classes,
+            counts: pairs.count()?,
+        })
     }
 
     /// A matrix from its row-major counts.
@@ -188,12 +185,17 @@ pub(super) fn normalize(table: &impl ConfusionTable, normalization: Normalizatio
         .collect()
 }
 
-/// Checks that true and predicted labels are as many, some, and below `num_classes`.
-pub(super) fn check_label_pair(truth: &[i64], predicted: &[i64], num_classes: usize) -> Result<()> {
+/// Checks that true and predicted labels are as many, and some.
+pub(super) fn check_pair_lengths(truth: &[i64], predicted: &[i64]) -> Result<()> {
     super::input::check_lengths(
         ("predicted labels", predicted.len()),
         ("true labels", truth.len()),
-    )?;
+    )
+}
+
+/// Checks that true and predicted labels are as many, some, and below `num_classes`.
+pub(super) fn check_label_pair(truth: &[i64], predicted: &[i64], num_classes: usize) -> Result<()> {
+    check_pair_lengths(truth, predicted)?;
     check_labels("true labels", truth, num_classes)?;
     check_labels("predicted labels", predicted, num_classes)
 }
@@ -209,11 +211,16 @@ pub(super) fn check_class_count(num_classes: usize) -> Result<()> {
     }
 }
 
+/// Whether all labels lie in `0..num_classes`: one vectorised maximum over them as unsigned numbers, where negative ones
+/// are huge.
+pub(super) fn labels_in_range(labels: &[i64], num_classes: usize) -> bool {
+    let largest = labels.iter().fold(0, |largest, &label| largest.max(label as u64));
+    largest < num_classes as u64
+}
+
 /// Rejects the first label outside `0..num_classes`.
 pub(crate) fn check_labels(what: &'static str, labels: &[i64], num_classes: usize) -> Result<()> {
-    // One vectorised maximum over the labels as unsigned numbers, where negative ones are huge.
-    let largest = labels.iter().fold(0, |largest, &label| largest.max(label as u64));
-    if largest < num_classes as u64 {
+    if labels_in_range(labels, num_classes) {
         return Ok(());
     }
     match labels
@@ -229,36 +236,6 @@ pub(crate) fn check_labels(what: &'static str, labels: &[i64], num_classes: usiz
         }),
         None => Ok(()),
     }
-}
-
-/// Plain counting; the labels have been checked.
-fn count(truth: &[i64], predicted: &[i64], num_classes: usize) -> Vec<u64> {
-    let mut counts = vec![0; num_classes * num_classes];
-    for (&t, &p) in truth.iter().zip(predicted) {
-        counts[t as usize * num_classes + p as usize] += 1;
-    }
-    counts
-}
-
-/// Counting into [`LANES`] copies that are added up at the end; the labels have been checked.
-fn count_in_lanes(truth: &[i64], predicted: &[i64], num_classes: usize) -> Vec<u64> {
-    let cells = num_classes * num_classes;
-    let mut lanes = vec![[0u64; LANES]; cells];
-    let (truth_groups, predicted_groups) = (truth.chunks_exact(LANES), predicted.chunks_exact(LANES));
-    let mut counts = count(
-        truth_groups.remainder(),
-        predicted_groups.remainder(),
-        num_classes,
-    );
-    for (t, p) in truth_groups.zip(predicted_groups) {
-        for lane in 0..LANES {
-            lanes[t[lane] as usize * num_classes + p[lane] as usize][lane] += 1;
-        }
-    }
-    for (count, lane) in counts.iter_mut().zip(&lanes) {
-        *count += lane.iter().sum::<u64>();
-    }
-    counts
 }
 
 #[cfg(test)]
@@ -347,14 +324,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn lanes_count_what_plain_counting_counts(
-            pairs in prop::collection::vec((0i64..7, 0i64..7), 1..200),
-        ) {
-            let (truth, predicted): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
-            prop_assert_eq!(count_in_lanes(&truth, &predicted, 7), count(&truth, &predicted, 7));
-        }
-
         #[test]
         fn sums_agree_with_the_table(pairs in prop::collection::vec((0i64..50, 0i64..50), 1..300)) {
             let (truth, predicted): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();

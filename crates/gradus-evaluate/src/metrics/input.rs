@@ -47,7 +47,9 @@ pub(crate) fn check_weights(weights: Option<&[f64]>, samples: usize) -> Result<(
         });
     }
     let good = |weight: f64| weight >= 0.0 && weight.is_finite();
-    if let Some(index) = weights.iter().position(|&weight| !good(weight)) {
+    // All are looked at without a branch, which vectorises; only a bad one is searched for.
+    let all_good = weights.iter().fold(true, |all, &weight| all & good(weight));
+    if let Some(index) = weights.iter().position(|&weight| !all_good && !good(weight)) {
         let value = weights[index];
         return Err(MetricError::Weight { index, value }.into());
     }

@@ -31,6 +31,7 @@ mod matthews;
 mod multilabel;
 mod named;
 mod ordered_scores;
+mod pair_counts;
 mod precision;
 mod precision_recall_curve;
 mod ranked_scores;

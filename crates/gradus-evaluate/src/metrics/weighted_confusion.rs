@@ -1,7 +1,8 @@
 //! Confusion matrix of samples that have weights.
 
-use super::confusion_matrix::{check_class_count, check_label_pair};
+use super::confusion_matrix::{check_class_count, check_pair_lengths};
 use super::input::check_weights;
+use super::pair_counts::LabelPairs;
 use super::{ConfusionTable, Normalization, WeightedCounts};
 use crate::Result;
 
@@ -34,18 +35,27 @@ impl WeightedConfusionMatrix {
         weights: &[f64],
     ) -> Result<Self> {
         check_class_count(num_classes)?;
-        check_label_pair(truth, predicted, num_classes)?;
+        check_pair_lengths(truth, predicted)?;
         check_weights(Some(weights), truth.len())?;
-        let mut table = vec![0.0; num_classes * num_classes];
+        let pairs = LabelPairs {
+            truth,
+            predicted,
+            num_classes,
+        };
+        let cells = pairs.weigh(weights)?;
         let mut observed = vec![false; num_classes];
-        for ((&t, &p), &weight) in truth.iter().zip(predicted).zip(weights) {
-            table[t as usize * num_classes + p as usize] += weight;
-            observed[t as usize] = true;
-            observed[p as usize] = true;
+        for (cell, _) in cells
+            .occupied
+            .iter()
+            .enumerate()
+            .filter(|(_, occupied)| **occupied)
+        {
+            observed[cell / num_classes] = true;
+            observed[cell % num_classes] = true;
         }
         Ok(Self {
             num_classes,
-            weights: table,
+            weights: cells.weights,
             observed,
         })
     }
