@@ -16,12 +16,12 @@ const MOST_TEXT_STEPS: usize = 512;
 /// How to explain.
 #[derive(clap::Args)]
 pub(crate) struct MethodArgs {
-    /// The method.
-    #[arg(long, value_enum, default_value_t = MethodName::IntegratedGradients)]
-    pub method: MethodName,
-    /// What inputs are compared with, by methods that compare.
-    #[arg(long, value_enum, default_value_t = BaselineName::Zero)]
-    pub baseline: BaselineName,
+    /// The method. Default: integrated-gradients; for a text occlusion.
+    #[arg(long, value_enum)]
+    method: Option<MethodName>,
+    /// What inputs are compared with, by methods that compare. Default: zero; for a text mean.
+    #[arg(long, value_enum)]
+    baseline: Option<BaselineName>,
     /// integrated-gradients: take exactly N steps. Default: 50, and more where they do not add up to 0.01 % (1 % for
     /// texts).
     #[arg(long, value_name = "N")]
@@ -93,7 +93,7 @@ pub(crate) enum Explaining {
 pub(crate) enum BaselineName {
     /// Zeros after preparation: the mean of normalised inputs, no category.
     Zero,
-    /// The mean of the data.
+    /// The mean of the data; of a text, of the vocabulary's vectors.
     Mean,
     /// Black pictures.
     Black,
@@ -163,7 +163,8 @@ impl From<ScoreName> for PermutationScore {
 impl MethodArgs {
     /// The method for pictures and tables; `None` for attention.
     pub(crate) fn for_samples(&self) -> Option<Explaining> {
-        Some(Explaining::Samples(match self.method {
+        let method = self.method.unwrap_or(MethodName::IntegratedGradients);
+        Some(Explaining::Samples(match method {
             MethodName::Saliency => Method::Saliency,
             MethodName::IntegratedGradients => Method::IntegratedGradients(self.integrated_gradients()),
             MethodName::Smoothgrad => Method::SmoothGrad(self.smooth_grad()),
@@ -181,9 +182,10 @@ impl MethodArgs {
         }))
     }
 
-    /// The method for texts; `None` for `permutation`.
+    /// The method for texts; `None` for `permutation`. Occlusion unless another is named: many language models answer so
+    /// roughly on the way from any baseline that their gradients along it do not add up.
     pub(crate) fn for_text(&self) -> Option<TextMethod> {
-        Some(match self.method {
+        Some(match self.method.unwrap_or(MethodName::Occlusion) {
             MethodName::Saliency => TextMethod::Saliency,
             MethodName::IntegratedGradients => TextMethod::IntegratedGradients(IntegratedGradients {
                 tolerance: self.steps.is_none().then_some(TEXT_TOLERANCE),
@@ -198,9 +200,14 @@ impl MethodArgs {
         })
     }
 
+    /// What inputs of pictures and tables are compared with.
+    pub(crate) fn sample_baseline(&self) -> Baseline {
+        self.baseline.unwrap_or(BaselineName::Zero).into()
+    }
+
     /// What tokens give way to; `None` for baselines of pictures.
     pub(crate) fn text_baseline(&self) -> Option<TextBaseline> {
-        match self.baseline {
+        match self.baseline.unwrap_or(BaselineName::Mean) {
             BaselineName::Zero => Some(TextBaseline::Zero),
             BaselineName::Mean => Some(TextBaseline::Mean),
             BaselineName::Black | BaselineName::White => None,

@@ -93,7 +93,7 @@ fn explain_samples(
     let options = ExplainOptions {
         method,
         target: target(&args.target, predictor)?,
-        baseline: args.method.baseline.into(),
+        baseline: args.method.sample_baseline(),
     };
     let explained = explain(predictor, &data, &options);
     let explanations = match explained {

@@ -72,7 +72,9 @@ pub(super) fn run(args: &Args, mut prompts: Vec<Prompt>, global: Global) -> anyh
     for prompt in &prompts {
         let answer = prompt.answer.as_deref().unwrap_or_default();
         let (prompt, answer) = (model.prompt(&prompt.prompt)?, model.tokenizer().encode(answer)?);
-        explanations.push(explain_text(&model, &prompt, &answer, &options)?);
+        let explanation = explain_text(&model, &prompt, &answer, &options)?;
+        warn_of_gap(&explanation);
+        explanations.push(explanation);
     }
     let place = args
         .data
@@ -87,6 +89,23 @@ pub(super) fn run(args: &Args, mut prompts: Vec<Prompt>, global: Global) -> anyh
         .iter()
         .map(|explanation| described(explanation, colours));
     output::write(described.collect::<Vec<_>>().join("\n").as_bytes())
+}
+
+/// The share of the change that attributions may miss before a person is told.
+const TOLD_GAP: f64 = 0.05;
+
+/// Says so when attributions that should add up to a change do not.
+fn warn_of_gap(explanation: &TextExplanation) {
+    if let (Some(baseline), Some(delta)) = (explanation.baseline_score, explanation.convergence_delta) {
+        let change = explanation.score - baseline;
+        if delta.abs() > TOLD_GAP * change.abs() {
+            output::say(format_args!(
+                "note: the attributions sum to {:.2}, but the log-probability changed by {change:.2}: between this baseline and \
+                 the text the model answers too roughly to be integrated; --method occlusion or kernel-shap do not depend on that",
+                change + delta
+            ));
+        }
+    }
 }
 
 /// The prompt with its tokens coloured on a terminal, one a line elsewhere, and what is explained.
