@@ -46,5 +46,5 @@ pub use saliency::saliency;
 pub use smooth_grad::{SmoothGrad, smooth_grad};
 pub use text::{
     AnswerToken, TextBaseline, TextExplanation, TextMethod, TextOptions, TokenAttribution, attention_rollout,
-    explain_text,
+    explain_text, mean_attention,
 };

@@ -228,8 +228,8 @@ fn note(method: &str, baseline: Option<&str>) -> String {
             "Each feature's Shapley value: its fair share of the output's change from what stands in for it."
         }
         "attention" => {
-            "How attention mixes the tokens into the place where the answer begins, over all layers; where the model looks, not \
-             what it makes of it."
+            "What the place where the answer begins attends to, the mean over layers and heads; where the model looks, not what \
+             it makes of it. Models put attention that they have no use for on the first token."
         }
         _ => "",
     };

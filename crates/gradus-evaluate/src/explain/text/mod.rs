@@ -15,7 +15,7 @@ use super::{
 use crate::language_model::LanguageModel;
 use crate::{Error, Result};
 
-pub use attention::attention_rollout;
+pub use attention::{attention_rollout, mean_attention};
 pub use baseline::TextBaseline;
 
 /// How a text is explained.
@@ -34,7 +34,7 @@ pub enum TextMethod {
     Occlusion,
     /// Shapley values of the tokens.
     KernelShap(KernelShap),
-    /// How attention mixes the tokens into the place where the answer begins: [`attention_rollout`]. It says where the model
+    /// What the place where the answer begins attends to: [`mean_attention`]. It says where the model
     /// looks, not what it makes of it, and knows nothing of the answer.
     Attention,
 }
@@ -137,7 +137,7 @@ pub fn explain_text(
     let attributions = attribute(&question, options)?;
     let shares = match &attributions {
         Some(attributions) => shares(&options.method, attributions, prompt.len()),
-        None => attention_rollout(model.model(), prompt)?,
+        None => mean_attention(model.model(), prompt)?,
     };
     let log_probabilities = question.log_probabilities()?;
     let piece = |id: u32| model.tokenizer().decode_with_special(&[id]).map_err(Error::from);

@@ -4,7 +4,7 @@ use gradus_data::text::{TextError, Tokenizer};
 use gradus_evaluate::TextParts;
 use gradus_evaluate::explain::{
     IntegratedGradients, KernelShap, TextBaseline, TextExplanation, TextMethod, TextOptions,
-    attention_rollout, explain_text,
+    attention_rollout, explain_text, mean_attention,
 };
 use gradus_evaluate::language_model::LanguageModel;
 use gradus_nn::families::transformer::{TransformerOptions, WeightType};
@@ -133,6 +133,26 @@ fn attention_probabilities_are_transformers() {
             assert_close(name, &layer.to_vec::<f32>().unwrap(), &expected, 1e-5);
         }
     }
+}
+
+#[test]
+fn attention_of_the_last_place_is_the_mean_over_layers_and_heads() {
+    let asked = Asked::open("gpt2");
+    let seq = asked.ids.len();
+    let layers: Vec<Vec<f32>> = (0..2)
+        .map(|index| asked.expected(&format!("attention.{index}")))
+        .collect();
+    let heads = layers[0].len() / (seq * seq);
+    let mean = |column: usize| {
+        let last = |layer: &Vec<f32>, head: usize| layer[(head * seq + seq - 1) * seq + column];
+        let all = layers
+            .iter()
+            .flat_map(|layer| (0..heads).map(move |head| last(layer, head)));
+        all.sum::<f32>() / (2 * heads) as f32
+    };
+    let found = mean_attention(asked.model.model(), &asked.ids).unwrap();
+    assert_close("mean", &found, &(0..seq).map(mean).collect::<Vec<_>>(), 1e-5);
+    assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-5);
 }
 
 #[test]
