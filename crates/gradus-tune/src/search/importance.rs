@@ -104,7 +104,10 @@ fn counted(range: &Range, values: &[f64]) -> Vec<f64> {
             let bits = (range.high - range.low + 1.0).ln() / 2f64.ln();
             (bits.ceil() as usize + 1).min(MOST_PLACES)
         }
-        Some(step) => (((range.high - range.low) / step).round() as usize + 1).min(MOST_PLACES),
+        Some(step) => {
+            let steps = ((range.high - range.low) / step).round() as usize;
+            steps.saturating_add(1).min(MOST_PLACES)
+        }
         None => MOST_PLACES,
     };
     let [low, high] = [range.low, range.high].map(|end| range.scaled(end));
@@ -189,4 +192,25 @@ fn scott(met: &[usize], counts: &[f64]) -> f64 {
     let [lower, upper] = [lower, upper].map(|at| met[at.min(met.len() - 1)] as f64);
     let sigma = 1.059 * ((upper - lower) / 1.34).min(deviation) * total.powf(-0.2);
     sigma.max(narrowest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_steps_than_can_be_counted_are_counted_on_the_most_places() {
+        let range = Range {
+            low: 0.0,
+            high: 1.0,
+            log: false,
+            step: Some(1e-300),
+            whole: false,
+            points: None,
+        };
+        let counts = counted(&range, &[0.0, 0.25, 1.0]);
+        assert_eq!(counts.len(), MOST_PLACES);
+        assert_eq!((counts[0], counts[MOST_PLACES - 1]), (1.0, 1.0));
+        assert_eq!(counts.iter().sum::<f64>(), 3.0);
+    }
 }

@@ -190,7 +190,7 @@ impl Domain {
             Domain::Choice(choices) => Some(choices.len() as u64),
             Domain::Range(range) => range
                 .step
-                .map(|step| ((range.high - range.low) / step).round() as u64 + 1)
+                .map(|step| (((range.high - range.low) / step).round() as u64).saturating_add(1))
                 .or((range.low == range.high).then_some(1)),
         }
     }

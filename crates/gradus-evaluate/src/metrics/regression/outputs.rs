@@ -109,15 +109,24 @@ impl RegressionSamples {
         weighted_mean(values, self.weights())
     }
 
+    /// The mean by distances from the first number that weighs anything: exact where all are equal, because whether numbers
+    /// vary at all must not depend on rounding.
+    pub(super) fn centre(&self, values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+        let weighs = |weights: &[f64]| weights.iter().position(|&weight| weight > 0.0);
+        let at = self.weights().and_then(weighs).unwrap_or(0);
+        let first = values.clone().nth(at).unwrap_or(0.0);
+        first + self.mean(values.map(|value| value - first))
+    }
+
     /// The variance of an output's true numbers.
     pub(super) fn variance(&self, output: &Output) -> f64 {
-        let mean = self.mean(output.truth.iter().copied());
+        let mean = self.centre(output.truth.iter().copied());
         self.mean(output.truth.iter().map(|value| (value - mean).powi(2)))
     }
 }
 
 impl Output {
-    pub(super) fn pairs(&self) -> impl ExactSizeIterator<Item = (f64, f64)> {
+    pub(super) fn pairs(&self) -> impl ExactSizeIterator<Item = (f64, f64)> + Clone {
         self.truth.iter().copied().zip(self.predicted.iter().copied())
     }
 }
