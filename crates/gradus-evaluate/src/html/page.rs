@@ -101,7 +101,7 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("metrics.html", include_str!("../../templates/metrics.html")),
     ("slices.html", include_str!("../../templates/slices.html")),
     ("task.html", include_str!("../../templates/task.html")),
-    ("tasks.html", include_str!("../../templates/tasks.html")),
+    ("questions.html", include_str!("../../templates/questions.html")),
     ("stress.css", include_str!("../../templates/stress.css")),
     ("stress.html", include_str!("../../templates/stress.html")),
     (

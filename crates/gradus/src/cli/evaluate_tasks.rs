@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use gradus_evaluate::bootstrap::BootstrapOptions;
-use gradus_evaluate::html::TasksPage;
+use gradus_evaluate::html::QuestionsPage;
 use gradus_evaluate::language_model::LanguageModel;
 use gradus_evaluate::language_model::tasks::{
     ChoiceReport, Document, Examinee, ExamineeOptions, GenerationReport, Sample, Task, TaskReport, TextReport,
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &TaskArgs, run: &Run) -> anyhow::Result<()> {
         answered.push(samples);
     }
     if let Some(path) = run.report {
-        let page = TasksPage {
+        let page = QuestionsPage {
             title: run.title.clone(),
             shots: shots.len(),
             tasks: reports

@@ -1,4 +1,4 @@
-//! The page of a language model's answers.
+//! The page of a language model's answers to the questions of tasks.
 
 use serde::Serialize;
 
@@ -12,9 +12,9 @@ const MAX_WRONG: usize = 200;
 /// Characters of a question or an answer that are shown.
 const MAX_CHARACTERS: usize = 600;
 
-/// What a page about tasks shows.
+/// How a language model answered the questions of tasks, for people.
 #[derive(Clone, Debug)]
-pub struct TasksPage<'a> {
+pub struct QuestionsPage<'a> {
     /// Name of the model, for the heading.
     pub title: String,
     /// Examples that stood before every question.
@@ -59,7 +59,7 @@ struct Wrong {
     worst: f64,
 }
 
-impl TasksPage<'_> {
+impl QuestionsPage<'_> {
     /// The page: one file that needs no network and runs no script.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl TasksPage<'_> {
                 .collect(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        render("tasks.html", &view)
+        render("questions.html", &view)
     }
 }
 
