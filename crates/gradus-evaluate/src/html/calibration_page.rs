@@ -55,15 +55,32 @@ impl<'a> CalibrationPage<'a> {
             &View {
                 title: self.title.clone(),
                 data: self.data.clone(),
-                temperature: format!("{:.4}", self.report.temperature),
-                n: format::count(self.report.n),
-                split: self.report.split.clone(),
+                verdict: self.verdict(),
+                note: self.note(),
                 losses: [before.log_loss, after.log_loss].map(|loss| format!("{loss:.4}")),
                 before: diagram(before)?,
                 after: diagram(after)?,
                 lineage,
-                version: env!("CARGO_PKG_VERSION"),
             },
+        )
+    }
+
+    fn verdict(&self) -> String {
+        let [before, after] = [&self.report.before, &self.report.after]
+            .map(|found| format::percent(found.expected_calibration_error));
+        format!(
+            "Logits are divided by {:.4}; the calibration error goes from {before} to {after}.",
+            self.report.temperature
+        )
+    }
+
+    fn note(&self) -> String {
+        format!(
+            "One number, fitted to {} {} samples. No predicted class changes. Both diagrams are of the same samples; a dot is \
+             a group of predictions of about the same confidence, its area their number, and on the diagonal the model can be \
+             taken at its word.",
+            format::count(self.report.n),
+            self.report.split
         )
     }
 }
@@ -72,12 +89,10 @@ impl<'a> CalibrationPage<'a> {
 struct View {
     title: String,
     data: String,
-    temperature: String,
-    n: String,
-    split: String,
+    verdict: String,
+    note: String,
     losses: [String; 2],
     before: Diagram,
     after: Diagram,
     lineage: Vec<Fact>,
-    version: &'static str,
 }

@@ -28,7 +28,6 @@ pub(super) struct View {
     rows: Vec<RowView>,
     texts: Vec<TextView>,
     left_out: usize,
-    version: &'static str,
 }
 
 /// What every sample has.
@@ -103,7 +102,6 @@ impl View {
             rows: Vec::new(),
             texts: Vec::new(),
             left_out: 0,
-            version: env!("CARGO_PKG_VERSION"),
         };
         match page.explained {
             ExplainContent::Samples(explanations) => of_samples(blank, explanations),

@@ -91,8 +91,13 @@ impl<'a> HtmlReport<'a> {
     }
 }
 
-/// The templates by name; each page is one of them, and includes the style sheets that it needs.
-const TEMPLATES: [(&str, &str); 12] = [
+/// The templates by name. Each page fills the blocks of `page.html`; `parts.html` holds macros, and what has no page of its
+/// own is a section of several.
+const TEMPLATES: [(&str, &str); 16] = [
+    ("page.html", include_str!("../../templates/page.html")),
+    ("parts.html", include_str!("../../templates/parts.html")),
+    ("curves.html", include_str!("../../templates/curves.html")),
+    ("origin.html", include_str!("../../templates/origin.html")),
     ("report.css", include_str!("../../templates/report.css")),
     ("report.html", include_str!("../../templates/report.html")),
     ("explain.css", include_str!("../../templates/explain.css")),
@@ -127,6 +132,7 @@ fn render_from(template: &str, view: &impl Serialize) -> std::result::Result<Str
             .lstrip_blocks(true)
             .build()?,
     );
+    environment.add_global("version", env!("CARGO_PKG_VERSION"));
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::page::render;
+use super::view::Tile;
 use crate::language_model::tasks::{Answer, ChoiceSample, Sample, TaskReport};
 use crate::{Estimate, Result};
 
@@ -28,7 +29,6 @@ struct View<'a> {
     title: &'a str,
     shots: usize,
     tasks: Vec<TaskView<'a>>,
-    version: &'static str,
 }
 
 #[derive(Serialize)]
@@ -38,13 +38,6 @@ struct TaskView<'a> {
     tiles: Vec<Tile>,
     wrong: Vec<Wrong>,
     wrong_in_all: usize,
-}
-
-#[derive(Serialize)]
-struct Tile {
-    name: &'static str,
-    value: String,
-    interval: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +66,6 @@ impl QuestionsPage<'_> {
                 .iter()
                 .map(|(report, samples)| task_view(report, samples))
                 .collect(),
-            version: env!("CARGO_PKG_VERSION"),
         };
         render("questions.html", &view)
     }
@@ -97,14 +89,14 @@ fn tiles(report: &TaskReport) -> Vec<Tile> {
     let share = |name, estimate: Estimate| Tile {
         name,
         value: format!("{:.1} %", 100.0 * estimate.value),
-        interval: estimate
+        note: estimate
             .interval
             .map(|interval| format!("{:.1}–{:.1} %", 100.0 * interval.lower, 100.0 * interval.upper)),
     };
     let plain = |name, value: String| Tile {
         name,
         value,
-        interval: None,
+        note: None,
     };
     let mut tiles = Vec::new();
     if let Some(choice) = &report.multiple_choice {

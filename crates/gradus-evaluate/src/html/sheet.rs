@@ -75,23 +75,13 @@ pub enum SheetPart {
     },
 }
 
-#[derive(Serialize)]
-struct View<'a> {
-    sheet: &'a Sheet,
-    version: &'static str,
-}
-
 impl Sheet {
     /// The page.
     ///
     /// # Errors
     /// [`Error::Template`](crate::Error::Template) when the template engine refuses, which is not expected.
     pub fn render(&self) -> Result<String> {
-        let view = View {
-            sheet: self,
-            version: env!("CARGO_PKG_VERSION"),
-        };
-        page::render("sheet.html", &view)
+        page::render("sheet.html", self)
     }
 }
 

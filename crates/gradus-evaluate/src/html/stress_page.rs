@@ -4,6 +4,7 @@ use gradus_package::Package;
 use serde::Serialize;
 
 use super::page::{self, Fact};
+use super::view::Tile;
 use super::{facts, format, picture, reliability_chart, severity_chart};
 use crate::Result;
 use crate::calibration::Reliability;
@@ -60,7 +61,10 @@ impl<'a> StressPage<'a> {
             title: self.title.clone(),
             data: self.data.clone(),
             verdict: verdict(report),
-            method: method(report),
+            note: format!(
+                "Each tile is the accuracy where the test costs most. {}",
+                method(report)
+            ),
             tiles: tiles(report),
             panels: report
                 .tests
@@ -76,7 +80,6 @@ impl<'a> StressPage<'a> {
                 .collect::<Result<_>>()?,
             reliability: diagram(&report.reliability)?,
             lineage,
-            version: env!("CARGO_PKG_VERSION"),
         })
     }
 
@@ -102,7 +105,7 @@ struct Page {
     title: String,
     data: String,
     verdict: String,
-    method: String,
+    note: String,
     tiles: Vec<Tile>,
     panels: Vec<Panel>,
     rows: Vec<Row>,
@@ -110,14 +113,6 @@ struct Page {
     examples: Vec<ExampleView>,
     reliability: Diagram,
     lineage: Vec<Fact>,
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-struct Tile {
-    name: String,
-    value: String,
-    note: String,
 }
 
 #[derive(Serialize)]
@@ -253,16 +248,16 @@ fn unit_and_flat_gradients(report: &StressReport) -> String {
 /// The clean model, then each test where it costs most.
 fn tiles(report: &StressReport) -> Vec<Tile> {
     let clean = Tile {
-        name: "Undisturbed".to_owned(),
+        name: "Undisturbed",
         value: format::percent(report.clean.accuracy),
-        note: format!("{} samples", format::count(report.n)),
+        note: Some(format!("{} samples", format::count(report.n))),
     };
     let of = |test: &TestResult| {
         let severity = worst(test)?;
         Some(Tile {
-            name: title_of(test.test).to_owned(),
+            name: title_of(test.test),
             value: format::percent(severity.score.accuracy),
-            note: format!("at {}", severity.severity),
+            note: Some(format!("at {}", severity.severity)),
         })
     };
     std::iter::once(clean)

@@ -47,7 +47,7 @@ struct View {
     data: String,
     verdict: String,
     tiles: Vec<Tile>,
-    method: String,
+    note: String,
     panels: Vec<Panel>,
     charts: Vec<Chart>,
     charted: Option<String>,
@@ -59,7 +59,6 @@ struct View {
     model: Vec<Fact>,
     lineage: Vec<Fact>,
     recipe: Option<String>,
-    version: &'static str,
 }
 
 #[derive(Serialize)]
@@ -128,7 +127,7 @@ fn empty(sha256: &str) -> View {
         data: String::new(),
         verdict: String::new(),
         tiles: Vec::new(),
-        method: String::new(),
+        note: String::new(),
         panels: Vec::new(),
         charts: Vec::new(),
         charted: None,
@@ -140,7 +139,6 @@ fn empty(sha256: &str) -> View {
         model: Vec::new(),
         lineage: vec![Fact::new("evaluation data (SHA-256)", sha256)],
         recipe: None,
-        version: env!("CARGO_PKG_VERSION"),
     }
 }
 
@@ -148,7 +146,7 @@ fn of_regression(evaluation: &RegressionEvaluation) -> Result<View> {
     let number = |name, estimate: Estimate| Tile {
         name,
         value: format::significant(estimate.value),
-        interval: estimate.interval.map(|i| {
+        note: estimate.interval.map(|i| {
             format!(
                 "{} – {}",
                 format::significant(i.lower),
@@ -199,7 +197,7 @@ fn of_regression(evaluation: &RegressionEvaluation) -> Result<View> {
             number("Explained variance", evaluation.explained_variance),
             number("Absolute percentage error", evaluation.mape),
         ],
-        method: view::resampling_note(evaluation.bootstrap.as_ref(), None),
+        note: view::resampling_note(evaluation.bootstrap.as_ref(), None),
         charts,
         charted: (outputs > MAX_CHARTS).then(|| format!("The first {MAX_CHARTS} of {outputs} outputs.")),
         heading: "Outputs",
@@ -224,7 +222,7 @@ fn of_labels(evaluation: &MultilabelEvaluation) -> View {
     let share = |name, estimate: Estimate| Tile {
         name,
         value: format::percent(estimate.value),
-        interval: estimate
+        note: estimate
             .interval
             .map(|i| format!("{} – {}", format::percent(i.lower), format::percent(i.upper))),
     };
@@ -249,7 +247,7 @@ fn of_labels(evaluation: &MultilabelEvaluation) -> View {
             share("All labels right", evaluation.subset_accuracy),
             share("Hamming loss", evaluation.hamming_loss),
         ],
-        method: view::resampling_note(evaluation.bootstrap.as_ref(), None),
+        note: view::resampling_note(evaluation.bootstrap.as_ref(), None),
         heading: "Labels",
         columns: vec![
             "Label",

@@ -48,15 +48,16 @@ pub(super) struct View {
     lineage: Vec<Fact>,
     compression: Vec<Vec<Fact>>,
     recipe: Option<String>,
-    method: String,
-    version: &'static str,
+    note: String,
 }
 
+/// A figure that matters.
 #[derive(Serialize)]
 pub(super) struct Tile {
     pub(super) name: &'static str,
     pub(super) value: String,
-    pub(super) interval: Option<String>,
+    /// Something small below, such as an interval.
+    pub(super) note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -179,8 +180,7 @@ impl View {
             lineage: lineage(report),
             compression: report.compression.clone(),
             recipe: report.recipe.clone(),
-            method: method(evaluation),
-            version: env!("CARGO_PKG_VERSION"),
+            note: note(evaluation),
         })
     }
 }
@@ -218,7 +218,7 @@ fn tiles(evaluation: &Evaluation) -> Vec<Tile> {
     let share = |name, estimate: Estimate| Tile {
         name,
         value: format::percent(estimate.value),
-        interval: estimate
+        note: estimate
             .interval
             .map(|i| format!("{} – {}", format::percent(i.lower), format::percent(i.upper))),
     };
@@ -230,7 +230,7 @@ fn tiles(evaluation: &Evaluation) -> Vec<Tile> {
         Tile {
             name: "Log-loss",
             value: format!("{:.4}", evaluation.log_loss),
-            interval: evaluation
+            note: evaluation
                 .log_loss_interval
                 .map(|interval| format!("{:.4} – {:.4}", interval.lower, interval.upper)),
         },
@@ -472,7 +472,7 @@ pub(super) fn resampling_note(options: Option<&BootstrapOptions>, groups: Option
     )
 }
 
-fn method(evaluation: &Evaluation) -> String {
+fn note(evaluation: &Evaluation) -> String {
     let ranges = resampling_note(evaluation.report.bootstrap.as_ref(), evaluation.groups);
     let Some(options) = &evaluation.report.bootstrap else {
         return ranges;
