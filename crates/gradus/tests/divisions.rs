@@ -31,6 +31,19 @@ fn passengers(folder: &Path) {
     fs::write(folder.join("ship.csv"), format!("name,sex,age,survived\n{lines}")).unwrap();
 }
 
+/// The recipe that `gradus new table` makes of the passengers.
+fn recipe(path: &Path) -> String {
+    succeed(
+        path,
+        &["new", "table", "--data", "ship.csv", "--label", "survived"],
+    )
+}
+
+/// The same, as a file.
+fn write_recipe(path: &Path) {
+    fs::write(path.join("ship.toml"), recipe(path)).unwrap();
+}
+
 #[test]
 fn a_bare_table_is_cross_validated_in_one_command() {
     let folder = tempfile::tempdir().unwrap();
@@ -65,11 +78,7 @@ fn a_bare_table_is_cross_validated_in_one_command() {
     let predictions = fs::read_to_string(path.join("runs/ship-crossval/predictions.csv")).unwrap();
     assert_eq!(predictions.lines().count(), 241);
     // And as a recipe.
-    let recipe = succeed(
-        path,
-        &["new", "table", "--data", "ship.csv", "--label", "survived"],
-    );
-    fs::write(path.join("ship.toml"), recipe).unwrap();
+    write_recipe(path);
     let args = [
         "crossval",
         "ship.toml",
@@ -94,11 +103,7 @@ fn a_killed_cross_validation_goes_on_and_repeats_no_finished_fold() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     passengers(path);
-    let recipe = succeed(
-        path,
-        &["new", "table", "--data", "ship.csv", "--label", "survived"],
-    );
-    fs::write(path.join("ship.toml"), recipe).unwrap();
+    write_recipe(path);
     let args = |out: &'static str| {
         [
             "crossval",
@@ -210,11 +215,7 @@ fn validation_rows_held_out_by_a_fraction_are_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     passengers(path);
-    let recipe = succeed(
-        path,
-        &["new", "table", "--data", "ship.csv", "--label", "survived"],
-    );
-    fs::write(path.join("ship.toml"), recipe).unwrap();
+    write_recipe(path);
     let train = [
         "train",
         "ship.toml",
@@ -260,10 +261,7 @@ fn the_test_rows_of_a_recipes_split_are_scored_on_its_whole_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     passengers(path);
-    let recipe = succeed(
-        path,
-        &["new", "table", "--data", "ship.csv", "--label", "survived"],
-    );
+    let recipe = recipe(path);
     let recipe = recipe.replace(
         "\n[model]",
         "\n[data.split]\ntrain = 0.7\nvalidation = 0.1\ntest = 0.2\n\n[model]",

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapOptions, RowSample, row_intervals};
-use crate::metrics::{average_precision, precision_recall_curve, roc_auc, roc_curve};
+use crate::metrics::{
+    OrderedScores, average_precision, average_precision_of, precision_recall_curve, roc_auc, roc_auc_of,
+    roc_curve,
+};
 use crate::{Estimate, Predictions, Result};
 
 /// Distance below which a point of a curve is left out, of a unit square: a third of a pixel of a chart.
@@ -39,24 +42,25 @@ pub struct ClassCurves {
     pub precision_recall: Vec<[f64; 2]>,
 }
 
-/// Probabilities of one class, the highest first, so that sorting a resample finds them in order.
+/// Probabilities of one class against the rest, with their order, which all resamples share.
 struct Ranked {
-    rows: Vec<usize>,
     truth: Vec<i64>,
     scores: Vec<f64>,
+    ordered: OrderedScores,
 }
 
 impl Ranked {
     fn new(labels: &[i64], probabilities: &[Vec<f64>], class: usize) -> Self {
-        let mut rows: Vec<usize> = (0..labels.len()).collect();
-        rows.sort_by(|&a, &b| probabilities[b][class].total_cmp(&probabilities[a][class]));
+        let truth: Vec<i64> = labels
+            .iter()
+            .map(|&label| i64::from(label == class as i64))
+            .collect();
+        let scores: Vec<f64> = probabilities.iter().map(|row| row[class]).collect();
+        let samples = truth.iter().zip(&scores).enumerate();
         Self {
-            truth: rows
-                .iter()
-                .map(|&row| i64::from(labels[row] == class as i64))
-                .collect(),
-            scores: rows.iter().map(|&row| probabilities[row][class]).collect(),
-            rows,
+            ordered: OrderedScores::new(samples.map(|(row, (&truth, &score))| (row, truth == 1, score))),
+            truth,
+            scores,
         }
     }
 
@@ -82,20 +86,11 @@ impl Ranked {
 
     /// Both areas of a resample; NaN where it has one class only.
     fn areas(&self, weights: &[f64]) -> [f64; 2] {
-        let weights: Vec<f64> = self.rows.iter().map(|&row| weights[row]).collect();
-        let of_class = self
-            .truth
-            .iter()
-            .zip(&weights)
-            .any(|(&truth, &weight)| truth == 1 && weight > 0.0);
-        if !of_class {
-            return [f64::NAN; 2];
+        let ranked = self.ordered.weighing(Some(weights));
+        match roc_auc_of(&ranked) {
+            Ok(area) => [area, average_precision_of(&ranked)],
+            Err(_) => [f64::NAN; 2],
         }
-        let weights = Some(weights.as_slice());
-        [
-            roc_auc(&self.truth, &self.scores, weights).unwrap_or(f64::NAN),
-            average_precision(&self.truth, &self.scores, weights).unwrap_or(f64::NAN),
-        ]
     }
 }
 

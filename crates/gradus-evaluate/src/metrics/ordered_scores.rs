@@ -34,50 +34,54 @@ impl OrderedScores {
         Self { samples }
     }
 
-    /// With the weights of all rows; `None` weighs each 1.
-    pub(crate) fn weighing<'a>(&'a self, weights: Option<&'a [f64]>) -> Weighing<'a> {
-        Weighing {
-            ordered: self,
-            weights,
+    /// With the weights of all rows; `None` weighs each 1. The one walk that looks weights up.
+    pub(crate) fn weighing(&self, weights: Option<&[f64]>) -> Weighing {
+        let mut groups: Vec<Group> = Vec::with_capacity(self.samples.len());
+        let (mut totals, mut last) = ([0.0; 2], None);
+        for sample in &self.samples {
+            let weight = weights.map_or(1.0, |weights| weights[sample.row]);
+            if weight == 0.0 {
+                continue;
+            }
+            let parts = if sample.positive {
+                [weight, 0.0]
+            } else {
+                [0.0, weight]
+            };
+            totals = [totals[0] + parts[0], totals[1] + parts[1]];
+            match groups.last_mut().filter(|_| last == Some(sample.key)) {
+                Some(group) => {
+                    group.positives += parts[0];
+                    group.negatives += parts[1];
+                }
+                None => groups.push(Group {
+                    threshold: score_of(sample.key),
+                    positives: parts[0],
+                    negatives: parts[1],
+                }),
+            }
+            last = Some(sample.key);
         }
+        Weighing { groups, totals }
     }
 }
 
 /// Ordered scores whose samples have weights.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weighing<'a> {
-    ordered: &'a OrderedScores,
-    weights: Option<&'a [f64]>,
+#[derive(Clone, Debug)]
+pub(crate) struct Weighing {
+    groups: Vec<Group>,
+    /// Weight of the positive and of the negative samples.
+    totals: [f64; 2],
 }
 
-impl Weighing<'_> {
-    /// Weight of the positive and of the negative samples among some.
-    fn sums(&self, samples: &[Ordered]) -> [f64; 2] {
-        let mut sums = [0.0; 2];
-        for sample in samples {
-            sums[usize::from(!sample.positive)] += self.weights.map_or(1.0, |weights| weights[sample.row]);
-        }
-        sums
-    }
-}
-
-impl Ranking for Weighing<'_> {
+impl Ranking for Weighing {
     fn totals(&self) -> (f64, f64) {
-        let [positives, negatives] = self.sums(&self.ordered.samples);
+        let [positives, negatives] = self.totals;
         (positives, negatives)
     }
 
-    fn for_each(&self, mut body: impl FnMut(Group)) {
-        for tied in self.ordered.samples.chunk_by(|left, right| left.key == right.key) {
-            let [positives, negatives] = self.sums(tied);
-            if positives + negatives > 0.0 {
-                body(Group {
-                    threshold: score_of(tied[0].key),
-                    positives,
-                    negatives,
-                });
-            }
-        }
+    fn for_each(&self, body: impl FnMut(Group)) {
+        self.groups.iter().copied().for_each(body);
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> Classes<'a> {
     }
 
     pub(super) fn roc_auc(&self) -> Result<Statistic<'_>> {
-        Ok(areas(self.columns(), Share::Equal, |ranked| roc_auc_of(ranked)))
+        Ok(areas(self.columns(), Share::Equal, roc_auc_of))
     }
 
     pub(super) fn weighted_roc_auc(&self) -> Result<Statistic<'_>> {
@@ -151,7 +151,7 @@ pub(super) enum Share {
 pub(super) fn areas<'a>(
     columns: Vec<OrderedScores>,
     share: Share,
-    area: fn(&Weighing<'_>) -> Result<f64>,
+    area: fn(&Weighing) -> Result<f64>,
 ) -> Statistic<'a> {
     Statistic::rows(move |weights| {
         let parts = columns.iter().map(|column| {
